@@ -1,0 +1,21 @@
+"""The errors that are the user's to mend: one clear line, exit code 2, never a traceback."""
+
+EXIT_DONE = 0
+EXIT_LOST = 1  # finished, but something was lost (an unreadable test video, say)
+EXIT_USAGE = 2  # wrong usage, config or input
+
+
+class UserError(Exception):
+    """Something outside the program is wrong; the message names it and the next step."""
+
+
+class ConfigError(UserError):
+    """One or more wrong configuration values, all told at once."""
+
+    def __init__(self, problems):
+        self.problems = [problems] if isinstance(problems, str) else list(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class ReadError(UserError):
+    """A media file cannot be read; the message names the file and what was found."""
