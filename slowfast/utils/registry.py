@@ -15,6 +15,15 @@ class Registry(FvcoreRegistry):
         super().__init__(name)
         self.cfg_key = cfg_key
 
+    def register(self, name=None):
+        """Class decorator; registers under `name`, or under the class's own name."""
+
+        def add(obj):
+            self._do_register(name or obj.__name__, obj)
+            return obj
+
+        return add
+
     def names(self):
         return sorted(name for name, _ in self)
 

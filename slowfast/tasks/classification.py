@@ -1,0 +1,45 @@
+"""One label a clip: cross-entropy in training, softmax or raw scores in evaluation, top-k accuracy."""
+
+from slowfast.evaluation.metrics import topk_correct
+from slowfast.solver.losses import build_loss
+from slowfast.tasks.build import TASK_REGISTRY
+
+
+@TASK_REGISTRY.register("classification")
+class Classification:
+    """B clips, K classes; labels are class indices.
+
+    Args:
+        num_classes: K.
+        loss: MODEL.LOSS_FUNC.
+        scores: what a view contributes to an ensemble, "softmax" or "logits" (TEST.SCORES).
+    """
+
+    primary_metric = "top1_acc"  # percent, the larger the better; picks best.pyth
+
+    def __init__(self, num_classes, *, loss="cross_entropy", scores="softmax"):
+        self.num_classes = num_classes
+        self.criterion = build_loss(loss)
+        self.scores = scores
+
+    @classmethod
+    def from_cfg(cls, cfg):
+        return cls(cfg.MODEL.NUM_CLASSES, loss=cfg.MODEL.LOSS_FUNC, scores=cfg.TEST.SCORES)
+
+    def loss(self, model, frames, labels):
+        """Args: frames normalised (B, C, T, H, W), labels int64 (B,).
+
+        Returns: (0-D loss, dict of 0-D sums over the batch: "top1", "top5" counts of right answers).
+        """
+        logits = model(frames)
+        return self.criterion(logits.float(), labels), self.count_correct(logits.detach(), labels)
+
+    def predict(self, model, frames):
+        """Scores (B, K) in float32 that a view contributes to its video's ensemble."""
+        logits = model(frames).float()
+        return logits.softmax(dim=-1) if self.scores == "softmax" else logits
+
+    def count_correct(self, scores, labels):
+        """dict of 0-D counts; top-5 is over min(5, K) classes."""
+        top1, top5 = topk_correct(scores, labels, (1, min(5, self.num_classes)))
+        return {"top1": top1, "top5": top5}

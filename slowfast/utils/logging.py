@@ -1,0 +1,47 @@
+"""Where messages go: the terminal and OUTPUT_DIR/stdout.log, from the main process alone."""
+
+import logging
+import sys
+from pathlib import Path
+
+from tqdm import tqdm
+
+LOGGER_NAME = "slowfast"
+
+
+class _TerminalHandler(logging.Handler):
+    """Writes above a progress bar instead of through it."""
+
+    def emit(self, record):
+        try:
+            tqdm.write(self.format(record), file=sys.stderr)
+        except (OSError, ValueError):
+            self.handleError(record)
+
+
+def get_logger():
+    return logging.getLogger(LOGGER_NAME)
+
+
+def setup_logging(output_dir=None, *, quiet=False):
+    """Send messages to the terminal and, with `output_dir`, append them to its stdout.log.
+
+    Args:
+        output_dir: folder, made if missing; None: terminal only.
+        quiet: only warnings and worse reach the terminal (processes other than the main one).
+    """
+    logger = get_logger()
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    for handler in list(logger.handlers):
+        logger.removeHandler(handler)
+        handler.close()
+    terminal = _TerminalHandler(logging.WARNING if quiet else logging.INFO)
+    terminal.setFormatter(logging.Formatter("%(message)s"))
+    logger.addHandler(terminal)
+    if output_dir is not None:
+        folder = Path(output_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        file = logging.FileHandler(folder / "stdout.log")
+        file.setFormatter(logging.Formatter("[%(asctime)s][%(levelname)s] %(message)s", datefmt="%m/%d %H:%M:%S"))
+        logger.addHandler(file)
