@@ -1,0 +1,158 @@
+"""Drawing of the toy clips: eight motions of one shape, told apart by time alone; no files and no labels' order live here.
+
+Every state that a motion changes lives on a circle and is drawn uniformly: x and y (the frame's borders are glued
+together, so the shape leaves on one side as it enters on the other), the logarithm of the size (from largest back to
+smallest), and the angle of the orbit around a uniformly drawn centre. Shifting a uniform draw on a circle leaves it
+uniform, so at any frame index a frame has the same distribution in all classes, and a clip played backwards is a clip of
+the opposite class: only the order of the frames tells the classes of a pair apart.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+CLASSES = ("left", "right", "up", "down", "clockwise", "counter_clockwise", "approach", "recede")  # pairs: label ^ 1
+
+MIN_SIZE = 32  # px; below this the smallest shape has no texture left
+RADIUS = (0.10, 0.30)  # of the shape, in frame sides
+SPEED = (0.022, 0.036)  # of a translation, in frame sides a frame
+ORBIT_RADIUS = (0.16, 0.26)  # in frame sides
+ORBIT_SPEED = (0.045, 0.065)  # turns a frame
+ZOOM_SPEED = (0.026, 0.042)  # turns a frame of the circle that runs through all sizes
+BACKGROUND_SPEED = 0.008  # frame sides a frame, at most
+BACKGROUND_LEVEL = (30.0, 14.0)  # mean and amplitude, of 255
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a clip shows apart from its motion; twins of different classes share it.
+
+    position (2,) x and y in frame sides, zoom in [0, 1) from smallest to largest and orbit angle in radians: at frame 0.
+    speed in [0, 1]: from slowest to fastest of each kind of motion.
+    """
+
+    position: np.ndarray
+    zoom: float
+    speed: float
+    orbit_angle: float
+    orbit_radius: float
+    outline: int
+    texture: int
+    tilt: float  # radians
+    colours: np.ndarray  # (2, 3) of 255
+    tint: np.ndarray  # (3,), of the background
+    waves: np.ndarray  # (N, 4): cycles a frame side along x and y, phase in radians, weight
+    drift: np.ndarray  # (2,), of the background, frame sides a frame
+
+
+def draw_look(rng):
+    """One Look from a numpy Generator."""
+    angle, pace = rng.uniform(0, 2 * np.pi), BACKGROUND_SPEED * rng.uniform()
+    return Look(
+        position=rng.uniform(0, 1, 2),
+        zoom=rng.uniform(),
+        speed=rng.uniform(),
+        orbit_angle=rng.uniform(0, 2 * np.pi),
+        orbit_radius=rng.uniform(*ORBIT_RADIUS),
+        outline=int(rng.integers(len(OUTLINES))),
+        texture=int(rng.integers(len(TEXTURES))),
+        tilt=rng.uniform(0, 2 * np.pi),
+        colours=_contrasting_colours(rng),
+        tint=rng.uniform(0.5, 1.0, 3).astype(np.float32),
+        waves=np.column_stack(
+            [rng.integers(-2, 3, (4, 2)), rng.uniform(0, 2 * np.pi, 4), rng.uniform(0.5, 1.0, 4)],
+        ),
+        drift=pace * np.array([np.cos(angle), np.sin(angle)]),
+    )
+
+
+def draw_clip(motion, look, num_frames, size):
+    """Frames of one clip.
+
+    Args:
+        motion: one of CLASSES.
+        look: Look, everything else.
+        num_frames: length in frames.
+        size: side of the square frame in px.
+    Returns: uint8 (num_frames, size, size, 3), RGB.
+    Raises: ValueError: unknown motion.
+    """
+    position, zoom = _path(motion, look, np.arange(num_frames))  # (T, 2), (T,)
+    return np.stack([_draw_frame(look, size, t, *state) for t, state in enumerate(zip(position, zoom))])
+
+
+def _draw_frame(look, size, time, position, zoom):
+    """uint8 (S, S, 3): the shape at `position` (2,) over the background of frame `time`."""
+    radius = float(size * RADIUS[0] * (RADIUS[1] / RADIUS[0]) ** zoom)  # px
+    centres = (np.arange(size, dtype=np.float32) + 0.5) / size  # of pixels, in frame sides
+    # offset of each pixel from the shape on the glued frame: [-0.5, 0.5) frame sides -> px
+    x, y = (((centres - np.float32(p) + 0.5) % 1.0 - 0.5) * size for p in position)  # (S,) each
+    x, y = np.meshgrid(x, y)  # (S, S): x runs along the last axis
+    distance, angle = np.hypot(x, y), np.arctan2(y, x) - np.float32(look.tilt)
+    cover = np.clip(OUTLINES[look.outline](angle) * radius - distance + 0.5, 0, 1)[..., None]  # smooth over a pixel
+    scaled = distance / radius
+    mix = TEXTURES[look.texture](scaled * np.cos(angle), scaled * np.sin(angle))[..., None]
+    shape = mix * look.colours[0] + (1 - mix) * look.colours[1]  # (S, S, 3)
+    frame = cover * shape + (1 - cover) * _background(look, time, centres)
+    return np.clip(np.rint(frame), 0, 255).astype(np.uint8)
+
+
+def _path(motion, look, time):
+    """position (T, 2) in frame sides and zoom (T,) in [0, 1) at each of the frames `time` (T,)."""
+    position = np.tile(look.position, (len(time), 1))
+    zoom = np.full(len(time), look.zoom)
+    if motion not in CLASSES:
+        raise ValueError(f"unknown motion {motion!r}; known: {', '.join(CLASSES)}")
+    sign = -1 if motion in ("left", "up", "counter_clockwise", "recede") else 1  # y points down: clockwise is positive
+    if motion in ("left", "right", "up", "down"):
+        axis = 0 if motion in ("left", "right") else 1
+        position[:, axis] += sign * _between(SPEED, look.speed) * time
+    elif motion in ("clockwise", "counter_clockwise"):
+        angle = look.orbit_angle + sign * 2 * np.pi * _between(ORBIT_SPEED, look.speed) * time
+        position += look.orbit_radius * np.column_stack([np.cos(angle), np.sin(angle)])
+    else:
+        zoom = (zoom + sign * _between(ZOOM_SPEED, look.speed) * time) % 1.0
+    return position, zoom
+
+
+def _background(look, time, centres):
+    """Dim drifting waves at frame `time`, float (S, S, 3); they fit the glued frame."""
+    x, y = np.meshgrid(*(centres - np.float32(d * time) for d in look.drift))
+    waves = sum(w * np.sin(2 * np.pi * (kx * x + ky * y) + phase) for kx, ky, phase, w in look.waves.tolist())
+    mean, amplitude = BACKGROUND_LEVEL
+    return (mean + amplitude * waves / float(look.waves[:, 3].sum()))[..., None] * look.tint
+
+
+def _between(bounds, share):
+    return bounds[0] + (bounds[1] - bounds[0]) * share
+
+
+def _contrasting_colours(rng):
+    """A bright and a darker saturated colour, (2, 3) of 255."""
+    hue = (rng.uniform() + np.array([[0.0], [0.5]])) * 2 * np.pi
+    wheel = 0.5 + 0.5 * np.cos(hue - np.array([0, 2, 4]) * np.pi / 3)  # (2, 3)
+    return (np.array([[255.0], [150.0]]) * (0.25 + 0.75 * wheel)).astype(np.float32)
+
+
+def _polygon(corners):
+    half = np.pi / corners
+    return lambda angle: float(np.cos(half)) / np.cos((angle % (2 * half)) - half)
+
+
+OUTLINES = (  # distance of the edge from the centre in radii, at an angle
+    np.ones_like,
+    _polygon(3),
+    _polygon(4),
+    lambda angle: 0.75 + 0.25 * np.cos(5 * angle),
+)
+
+
+def _sharpen(wave):
+    return 0.5 + 0.5 * np.tanh(3 * wave)
+
+
+TEXTURES = (  # share of the first colour at (u, v), in radii
+    lambda u, v: _sharpen(np.sin(2 * np.pi * u)),
+    lambda u, v: _sharpen(np.sin(np.pi * u) * np.sin(np.pi * v) * 1.5),
+    lambda u, v: _sharpen(np.cos(2 * np.pi * np.hypot(u, v))),
+)
