@@ -1,0 +1,66 @@
+"""Multi-head self-attention through torch's fused kernel, and its explicit twin for tests and benchmarks."""
+
+import torch.nn.functional as F
+from torch import nn
+
+
+def explicit_attention(q, k, v, dropout_p=0.0):
+    """softmax(q k^T / sqrt(E)) v, written out; q, k, v: (B, H, N, E) -> (B, H, N, E)."""
+    weights = (q @ k.transpose(-2, -1) * q.shape[-1] ** -0.5).softmax(dim=-1)  # (B, H, N, N)
+    return F.dropout(weights, dropout_p) @ v if dropout_p else weights @ v
+
+
+IMPLEMENTATIONS = {"sdpa": F.scaled_dot_product_attention, "explicit": explicit_attention}
+
+
+class Attention(nn.Module):
+    """Self-attention with one joint projection for queries, keys and values; state-dict keys qkv.*, proj.*.
+
+    Args:
+        dim: width D of the tokens; a multiple of num_heads.
+        num_heads: H; each head is E = D / H wide.
+        qkv_bias: whether the joint projection has a bias.
+        attention_dropout: drop-out on the attention weights.
+        dropout: drop-out after the output projection.
+        mix_keys_values: module (B, N, D) -> (B, N, D) applied to keys and to values before the heads are split; None
+            for plain attention.
+    """
+
+    def __init__(self, dim, num_heads, *, qkv_bias=True, attention_dropout=0.0, dropout=0.0, mix_keys_values=None):
+        super().__init__()
+        assert dim % num_heads == 0, f"width {dim} is no multiple of {num_heads} heads"
+        self.num_heads = num_heads
+        self.attention_dropout = attention_dropout
+        self.implementation = "sdpa"
+        self.qkv = nn.Linear(dim, 3 * dim, bias=qkv_bias)
+        self.mix_keys_values = mix_keys_values
+        self.proj = nn.Linear(dim, dim)
+        self.proj_drop = nn.Dropout(dropout)
+
+    def forward(self, x):
+        """x: (B, N, D) -> (B, N, D)."""
+        q, k, v = self.qkv(x).chunk(3, dim=-1)  # each (B, N, D)
+        if self.mix_keys_values is not None:
+            k, v = self.mix_keys_values(k), self.mix_keys_values(v)
+        dropout_p = self.attention_dropout if self.training else 0.0
+        attend = IMPLEMENTATIONS[self.implementation]
+        out = attend(self._split(q), self._split(k), self._split(v), dropout_p=dropout_p)  # (B, H, N, E)
+        return self.proj_drop(self.proj(out.transpose(1, 2).flatten(2)))
+
+    def _split(self, x):
+        """(B, N, D) -> (B, H, N, E)."""
+        return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+
+
+def set_attention(model, implementation):
+    """Let every Attention in `model` use "sdpa" (as built) or "explicit".
+
+    Raises: ValueError for another name, or when the model has no such layer.
+    """
+    if implementation not in IMPLEMENTATIONS:
+        raise ValueError(f"attention '{implementation}' is unknown; known: {', '.join(IMPLEMENTATIONS)}")
+    layers = [module for module in model.modules() if isinstance(module, Attention)]
+    if not layers:
+        raise ValueError(f"{type(model).__name__} has no Attention layer whose implementation could be chosen")
+    for layer in layers:
+        layer.implementation = implementation

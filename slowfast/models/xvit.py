@@ -1,0 +1,245 @@
+"""XViT: a frame-wise vision transformer whose keys and values are shifted along time.
+
+Bulat et al. 2021, "Space-time Mixing Attention for Video Transformer", https://arxiv.org/abs/2106.05968
+Numbers and behaviour of the released code: tests/parity.
+"""
+
+# B clips, C channels, F frames, H x W pixels, N tokens of a frame (class token first), D width, K classes
+import re
+from functools import partial
+
+import torch
+from torch import nn
+from torch.utils.checkpoint import checkpoint
+
+from slowfast.models.build import MODEL_REGISTRY
+from slowfast.models.layers.block import Block
+from slowfast.models.layers.drop_path import depth_rates
+from slowfast.models.layers.patch_embed import PatchEmbed
+from slowfast.models.layers.positions import learnt_positions, resize_positions
+from slowfast.models.layers.time_shift import TimeShift
+from slowfast.utils.errors import ConfigError
+
+SIZES = {"small": (384, 12, 6), "base": (768, 12, 12), "large": (1024, 24, 16)}  # width, depth, heads
+BASE_MODEL_NAME = re.compile(r"vit_(small|base|large)_patch(\d+)_224(_\w+)?")
+CONSENSUS_TYPES = ("vit", "avg")
+BACKBONE_NORM_EPS = 1e-6
+INIT_STD = 0.02  # linear layers and the class token, as in the vision transformers that XViT starts from
+NEW_FC_INIT_STD = 0.001  # the released recipe
+
+
+@MODEL_REGISTRY.register()
+class XViT(nn.Module):
+    """Input: clip (B, C, F, H, W), normalised float. Output: logits (B, K), in training and in evaluation alike.
+
+    Any frame size that the patch divides is taken; spatial positions are resized to it on the fly.
+
+    Args:
+        num_classes: K.
+        num_frames: F.
+        patch_size, embed_dim, depth, num_heads, mlp_ratio: of the backbone; patches in px.
+        in_channels: C.
+        pretrain_image_size: px; gives the grid on which spatial positions are stored.
+        num_temporal_embeddings: frames are regrouped by this number and each group gets the same embeddings. The
+            released models have 8 for 16 frames, so that frame 8 looks like frame 0; num_frames gives each its own.
+        num_segments: frames within which keys and values are shifted. The released Kinetics models have 8 for 16
+            frames, so that only the consensus mixes the halves of a clip; num_frames lets all frames mix.
+        shift_div, shift_blocks: part of the channels (as a divisor) that moves each way, and in which blocks; indices
+            beyond the depth are ignored.
+        consensus: "vit", a small transformer over frame features, or "avg", the mean of frame logits.
+        head_layers, head_heads, head_mlp_dim: of the "vit" consensus; head_mlp_dim is the classifier's hidden width.
+        dropout: on frame features, and before the last layer of the "vit" consensus.
+        attention_dropout, drop_path: of the backbone; drop_path is the last block's rate, one draw a clip.
+        head_dropout, head_attention_dropout: of the transformer in the "vit" consensus.
+        pos_init_std: scale of spatial and temporal positions at the start.
+        act_checkpoint: recompute each block in the backward pass instead of keeping its activations.
+    Raises: ConfigError naming the keys of sizes that do not fit.
+    """
+
+    def __init__(
+        self,
+        num_classes,
+        num_frames,
+        *,
+        patch_size=16,
+        embed_dim=768,
+        depth=12,
+        num_heads=12,
+        mlp_ratio=4.0,
+        in_channels=3,
+        pretrain_image_size=224,
+        num_temporal_embeddings=8,
+        num_segments=8,
+        shift_div=8,
+        shift_blocks=(9, 10, 11),
+        consensus="vit",
+        head_layers=1,
+        head_heads=12,
+        head_mlp_dim=768,
+        dropout=0.5,
+        attention_dropout=0.0,
+        drop_path=0.0,
+        head_dropout=0.0,
+        head_attention_dropout=0.0,
+        pos_init_std=0.02,
+        act_checkpoint=False,
+    ):
+        super().__init__()
+        problems = size_problems(
+            num_frames=num_frames,
+            patch_size=patch_size,
+            embed_dim=embed_dim,
+            num_heads=num_heads,
+            pretrain_image_size=pretrain_image_size,
+            num_temporal_embeddings=num_temporal_embeddings,
+            num_segments=num_segments,
+            shift_div=shift_div,
+            consensus=consensus,
+            head_heads=head_heads,
+        )
+        if problems:
+            raise ConfigError(problems)
+        self.num_frames = num_frames
+        shift = partial(TimeShift, num_segments, shift_div)
+        blocks = [
+            Block(
+                embed_dim,
+                num_heads,
+                mlp_ratio=mlp_ratio,
+                norm_eps=BACKBONE_NORM_EPS,
+                attention_dropout=attention_dropout,
+                drop_path=rate,
+                fold=num_frames,
+                mix_keys_values=shift() if index in shift_blocks else None,
+            )
+            for index, rate in enumerate(depth_rates(drop_path, depth))
+        ]
+        self.base_model = FrameEncoder(
+            PatchEmbed(in_channels, embed_dim, (patch_size, patch_size)),
+            blocks,
+            embed_dim,
+            stored_grid=(pretrain_image_size // patch_size,) * 2,
+            num_temporal_embeddings=num_temporal_embeddings,
+            dropout=dropout,
+            pos_init_std=pos_init_std,
+            act_checkpoint=act_checkpoint,
+        )
+        self.new_fc = nn.Linear(embed_dim, num_classes)
+        self.consensus = None
+        if consensus == "vit":
+            head_blocks = [
+                Block(
+                    embed_dim, head_heads, qkv_bias=False, dropout=head_dropout, attention_dropout=head_attention_dropout
+                )
+                for _ in range(head_layers)
+            ]
+            self.consensus = TemporalHead(head_blocks, embed_dim, head_mlp_dim, num_classes, dropout=dropout)
+            self.new_fc.requires_grad_(False)  # in released checkpoints, but without influence here
+        self._initialise()
+
+    def _initialise(self):
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.trunc_normal_(module.weight, std=INIT_STD)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+        nn.init.normal_(self.new_fc.weight, std=NEW_FC_INIT_STD)
+
+    def forward(self, clip):
+        """clip: (B, C, F, H, W) -> logits (B, K)."""
+        if clip.shape[2] != self.num_frames:
+            raise ValueError(f"a clip of {clip.shape[2]} frames, but this XViT was built for {self.num_frames}")
+        frames = clip.transpose(1, 2).flatten(0, 1)  # (B * F, C, H, W)
+        features = self.base_model(frames)  # (B * F, D)
+        if self.consensus is None:
+            return self.new_fc(features).unflatten(0, (-1, self.num_frames)).mean(dim=1)
+        return self.consensus(features.unflatten(0, (-1, self.num_frames)))
+
+
+class FrameEncoder(nn.Module):
+    """The vision transformer that sees frames one by one, but for the shift inside its blocks."""
+
+    def __init__(
+        self,
+        patch_embed,
+        blocks,
+        dim,
+        *,
+        stored_grid,
+        num_temporal_embeddings,
+        dropout,
+        pos_init_std,
+        act_checkpoint,
+    ):
+        super().__init__()
+        self.stored_grid = stored_grid
+        self.act_checkpoint = act_checkpoint
+        self.cls_token = learnt_positions(1, 1, dim, std=INIT_STD)
+        self.pos_embed = learnt_positions(1, 1 + stored_grid[0] * stored_grid[1], dim, std=pos_init_std)
+        self.temp_embed = learnt_positions(1, num_temporal_embeddings, 1, dim, std=pos_init_std)
+        self.patch_embed = patch_embed
+        self.blocks = nn.ModuleList(blocks)
+        self.norm = nn.LayerNorm(dim, eps=BACKBONE_NORM_EPS)
+        self.head = nn.Dropout(dropout)
+
+    def forward(self, frames):
+        """frames: (B * F, C, H, W) -> class token of each frame (B * F, D)."""
+        x = self.patch_embed(frames)  # (B * F, N - 1, D)
+        x = torch.cat([self.cls_token.expand(x.shape[0], -1, -1), x], dim=1)  # (B * F, N, D)
+        x = x + resize_positions(self.pos_embed, self.stored_grid, self.patch_embed.grid(frames.shape[2:]))
+        x = (x.unflatten(0, (-1, self.temp_embed.shape[1])) + self.temp_embed).flatten(0, 1)  # groups of frames
+        for block in self.blocks:
+            x = checkpoint(block, x, use_reentrant=False) if self.act_checkpoint and self.training else block(x)
+        return self.head(self.norm(x)[:, 0])
+
+
+class TemporalHead(nn.Module):
+    """The "vit" consensus: a transformer over the frame features of a clip, and a classifier on its class token."""
+
+    def __init__(self, blocks, dim, mlp_dim, num_classes, *, dropout):
+        super().__init__()
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, dim))
+        self.temporal_encoder = nn.ModuleList(blocks)
+        self.mlp_head = nn.Sequential(
+            nn.LayerNorm(dim), nn.Linear(dim, mlp_dim), nn.GELU(), nn.Dropout(dropout), nn.Linear(mlp_dim, num_classes)
+        )
+
+    def forward(self, features):
+        """features: (B, F, D) -> logits (B, K)."""
+        x = torch.cat([self.cls_token.expand(features.shape[0], -1, -1), features], dim=1)  # (B, 1 + F, D)
+        for block in self.temporal_encoder:
+            x = block(x)
+        return self.mlp_head(x[:, 0])
+
+
+def size_problems(
+    *,
+    num_frames,
+    patch_size,
+    embed_dim,
+    num_heads,
+    pretrain_image_size,
+    num_temporal_embeddings,
+    num_segments,
+    shift_div,
+    consensus,
+    head_heads,
+):
+    """What does not fit together, one sentence each, in the names of the config keys; empty when all is well."""
+    problems = []
+
+    def must_divide(part, part_key, whole, whole_key):
+        if part < 1 or whole % part:
+            problems.append(f"{part_key} {part} must be a divisor of {whole_key} {whole}.")
+
+    must_divide(patch_size, "XVIT.PATCH_SIZE", pretrain_image_size, "XVIT.PRETRAIN_IMAGE_SIZE")
+    must_divide(num_heads, "XVIT.NUM_HEADS", embed_dim, "XVIT.EMBED_DIM")
+    must_divide(num_temporal_embeddings, "XVIT.NUM_TEMPORAL_EMBEDDINGS", num_frames, "DATA.NUM_FRAMES")
+    must_divide(num_segments, "XVIT.NUM_SEGMENTS", num_frames, "DATA.NUM_FRAMES")
+    if not 2 <= shift_div <= embed_dim:
+        problems.append(f"XVIT.SHIFT_DIV {shift_div} must lie between 2 and XVIT.EMBED_DIM {embed_dim}.")
+    if consensus not in CONSENSUS_TYPES:
+        problems.append(f"XVIT.CONSENSUS_TYPE '{consensus}' is unknown; known: {', '.join(CONSENSUS_TYPES)}.")
+    if consensus == "vit":
+        must_divide(head_heads, "TEMPORAL_HEAD.NUM_ATTENTION_HEADS", embed_dim, "XVIT.EMBED_DIM")
+    return problems
