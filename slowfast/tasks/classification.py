@@ -15,6 +15,7 @@ class Classification:
         scores: what a view contributes to an ensemble, "softmax" or "logits" (TEST.SCORES).
     """
 
+    counts = ("top1", "top5")
     primary_metric = "top1_acc"  # percent, the larger the better; picks best.pyth
 
     def __init__(self, num_classes, *, loss="cross_entropy", scores="softmax"):

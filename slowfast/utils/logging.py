@@ -14,7 +14,7 @@ class _TerminalHandler(logging.Handler):
 
     def emit(self, record):
         try:
-            tqdm.write(self.format(record), file=sys.stderr)
+            tqdm.write(self.format(record), file=sys.stdout)
         except (OSError, ValueError):
             self.handleError(record)
 

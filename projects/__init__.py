@@ -1,0 +1,1 @@
+"""Projects: self-contained packages that PROJECTS plugs into the trainer; the core never imports them by itself."""

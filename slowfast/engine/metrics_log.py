@@ -1,0 +1,151 @@
+"""What a run tells while it goes on: progress on the terminal, metrics.jsonl and TensorBoard."""
+
+import json
+import math
+import sys
+import time
+from datetime import timedelta
+from pathlib import Path
+
+from tqdm import tqdm
+
+from slowfast.utils.io import atomic_write_text
+from slowfast.utils.logging import get_logger
+
+
+class MetricsLog:
+    """Appends one JSON line a report to OUTPUT_DIR/metrics.jsonl and the same numbers to TensorBoard.
+
+    Only the main process has one that writes; `enabled=False` makes every call do nothing.
+
+    Args:
+        output_dir: the run's folder.
+        step: optimizer steps already done; lines of a killed run beyond it are dropped, so that no step stands twice.
+        tensorboard_dir: folder of TensorBoard's files; None: no TensorBoard.
+    """
+
+    def __init__(self, output_dir, *, step=0, tensorboard_dir=None, enabled=True):
+        self.file = self.writer = None
+        if not enabled:
+            return
+        path = Path(output_dir) / "metrics.jsonl"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _drop_lines_after(path, step)
+        self.file = open(path, "a")
+        if tensorboard_dir is not None:
+            from torch.utils.tensorboard import SummaryWriter  # seconds to import: only where it is used
+
+            self.writer = SummaryWriter(tensorboard_dir, purge_step=step + 1)
+
+    @classmethod
+    def from_cfg(cls, cfg, step, *, enabled):
+        folder = cfg.TENSORBOARD.LOG_DIR or str(Path(cfg.OUTPUT_DIR) / "tensorboard")
+        return cls(cfg.OUTPUT_DIR, step=step, tensorboard_dir=folder if cfg.TENSORBOARD.ENABLE else None, enabled=enabled)
+
+    def write(self, split, step, values):
+        """Args: split "train" or "val"; step: optimizer steps done; values: dict name -> number or text."""
+        if self.file is None:
+            return
+        values = {name: _finite(value) for name, value in values.items()}
+        self.file.write(json.dumps({"split": split, "step": step, **values}) + "\n")
+        self.file.flush()
+        if self.writer is not None:
+            for name, value in values.items():
+                if isinstance(value, (int, float)):
+                    self.writer.add_scalar(f"{split}/{name}", value, step)
+
+    def close(self):
+        if self.file is not None:
+            self.file.close()
+        if self.writer is not None:
+            self.writer.close()
+
+
+def _finite(value):
+    """JSON has no NaN: null stands for it."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _drop_lines_after(path, step):
+    if not path.exists():
+        return
+    lines = path.read_text().splitlines(keepends=True)
+    kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
+    if len(kept) < len(lines):
+        atomic_write_text(path, "".join(kept))
+
+
+class Progress:
+    """A bar with ETA on a terminal; elsewhere the caller's report lines are the progress.
+
+    Args:
+        total: units of work (steps, batches).
+        title: what is going on, e.g. "epoch 3/20".
+        done: units that an earlier run finished.
+        enabled: False in processes other than the main one.
+    """
+
+    def __init__(self, total, title, *, done=0, enabled=True):
+        self.enabled = enabled
+        self.terminal = enabled and sys.stderr.isatty()
+        self.bar = tqdm(
+            total=total,
+            desc=title,
+            initial=done,
+            disable=not self.terminal,
+            dynamic_ncols=True,
+            leave=False,
+            bar_format="{desc} {bar} {n_fmt}/{total_fmt} [{elapsed}<{remaining}]{postfix}",
+        )
+
+    def advance(self):
+        self.bar.update()
+
+    def report(self, text):
+        """Show the latest numbers: beside the bar on a terminal, as a line of their own elsewhere."""
+        if self.terminal:
+            self.bar.set_postfix_str(text)
+        elif self.enabled:
+            get_logger().info(f"{self.bar.desc} {text}")
+
+    def close(self):
+        self.bar.close()
+
+
+class Throughput:
+    """Clips/s and the share of time spent waiting for data, over a window of steps; and the time the rest will take.
+
+    Call `waited(seconds)` for each wait, `step(clips)` after each optimizer step, `window()` to read and restart.
+    """
+
+    def __init__(self):
+        self.start = time.perf_counter()
+        self.wait_seconds = 0.0
+        self.clips = 0
+        self.steps = 0
+        self.seconds_per_step = None
+
+    def waited(self, seconds):
+        self.wait_seconds += seconds
+
+    def step(self, clips):
+        self.clips += clips
+        self.steps += 1
+
+    def window(self):
+        """dict of "clips_per_s" (this process), "data_wait" (0..1) and "step_s"; restarts the window."""
+        now = time.perf_counter()
+        seconds = max(now - self.start, 1e-9)
+        self.seconds_per_step = seconds / max(self.steps, 1)
+        values = {
+            "clips_per_s": self.clips / seconds,
+            "data_wait": self.wait_seconds / seconds,
+            "step_s": self.seconds_per_step,
+        }
+        self.start, self.wait_seconds, self.clips, self.steps = now, 0.0, 0, 0
+        return values
+
+
+def format_seconds(seconds):
+    """h:mm:ss"""
+    return str(timedelta(seconds=round(seconds)))

@@ -1,0 +1,72 @@
+"""What a run is about to do, in numbers: printed at its start, and by --dry_run instead of it."""
+
+import torch
+
+from slowfast.config import derive
+from slowfast.datasets.build import construct_loader
+from slowfast.models import build_model
+from slowfast.models.complexity import count_parameters, gmacs
+from slowfast.tasks import build_task
+from slowfast.utils.errors import UserError
+from slowfast.utils.logging import get_logger
+
+
+def dry_run(cfg):
+    """Check configuration and data, build the model and one batch of each split, say what would happen.
+
+    Writes and trains nothing; runs in one process, whatever the run itself would use.
+
+    Raises: UserError for whatever would stop the run at its start; a batch in which no video could be read.
+    """
+    model = build_model(cfg)
+    build_task(cfg)
+    splits = (["train", "val"] if cfg.TRAIN.ENABLE else []) + (["test"] if cfg.TEST.ENABLE else [])
+    processes = derive.num_processes(cfg, torch.cuda.is_available())
+    loaders = {split: construct_loader(cfg, split, world_size=processes * cfg.NUM_SHARDS) for split in splits}
+    get_logger().info(describe(cfg, model, loaders))
+    for split, loader in loaders.items():
+        batch = next(iter(loader))
+        for video in batch.unreadable:
+            get_logger().warning(f"{split}: unreadable video {video.path}: {video.reason}")
+        if not len(batch.labels):
+            raise UserError(f"{split}: not one video of the first batch could be read; check DATA.PATH_PREFIX")
+        get_logger().info(f"first {split} batch: frames {tuple(batch.frames.shape)}, labels {batch.labels.tolist()}")
+
+
+def describe(cfg, model, loaders):
+    """A table of what follows from configuration, model and data.
+
+    Args:
+        model: built, on any device but meta.
+        loaders: dict split ("train", "val", "test") -> this process's DataLoader.
+    """
+    total, trainable = count_parameters(model)
+    crop = cfg.DATA.TEST_CROP_SIZE
+    rows = [
+        ("model", f"{cfg.MODEL.MODEL_NAME}, {total / 1e6:.2f} M parameters, {trainable / 1e6:.2f} M trainable"),
+    ]
+    if cfg.LOG_MODEL_INFO:
+        shape = (1, cfg.DATA.INPUT_CHANNEL_NUM[0], cfg.DATA.NUM_FRAMES, crop, crop)
+        rows.append(("compute", f"{gmacs(model, shape):.2f} GFLOPs a view (multiply-adds, {shape})"))
+    rows += [(split, _describe_split(split, loader)) for split, loader in loaders.items()]
+    if "train" in loaders:
+        rows += _describe_training(cfg, loaders["train"])
+    rows.append(("outputs", cfg.OUTPUT_DIR))
+    return "\n".join(f"{name:>16}  {text}" for name, text in rows)
+
+
+def _describe_split(split, loader):
+    data = loader.dataset
+    views = f", {data.num_views} view(s) a video" if split == "test" else ""
+    return f"{data.num_videos} videos{views}, {len(loader)} batches a process"
+
+
+def _describe_training(cfg, loader):
+    base, start, end = derive.scaled_lr(cfg)
+    micro = f"{cfg.TRAIN.BATCH_SIZE} a machine x {cfg.NUM_SHARDS} machine(s) x {cfg.SOLVER.ACCUMULATE_STEPS} micro-steps"
+    return [
+        ("effective batch", f"{derive.effective_batch(cfg)} clips an optimizer step ({micro})"),
+        ("learning rate", f"{base:g} after scaling, warm-up from {start:g}, cosine end {end:g}"),
+        ("steps", f"{loader.batch_sampler.steps_per_epoch} an epoch, {cfg.SOLVER.MAX_EPOCH} epochs"),
+        ("precision", derive.precision(cfg)),
+    ]

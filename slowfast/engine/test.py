@@ -1,0 +1,114 @@
+"""The test loop: every view of every video once, ensembled, with where the result came from."""
+
+import torch
+
+from slowfast.config import derive
+from slowfast.datasets.build import construct_loader
+from slowfast.engine.checkpoints import Checkpointer
+from slowfast.engine.feed import Feed
+from slowfast.engine.metrics_log import Progress
+from slowfast.engine.precision import Precision
+from slowfast.evaluation.ensemble import ViewEnsemble
+from slowfast.evaluation.results import write_test_results
+from slowfast.models import build_model
+from slowfast.tasks import build_task
+from slowfast.utils import distributed
+from slowfast.utils.errors import EXIT_DONE, EXIT_LOST, UserError
+from slowfast.utils.logging import get_logger
+from slowfast.utils.rng import seed_torch
+from slowfast.weights import load_weights, read_state_dict
+
+
+def test(cfg, device):
+    """Score the test split and write OUTPUT_DIR/test_results.json, predictions.npz and a confusion matrix.
+
+    Args:
+        cfg: frozen configuration.
+        device: this process's torch.device.
+    Returns:
+        exit code: 0, or 1 if more than TEST.MAX_UNREADABLE videos could not be read.
+    Raises:
+        UserError: no weights, weights that do not fit, unusable data.
+    """
+    seed_torch(cfg.RNG_SEED, "initialise")
+    model = build_model(cfg)
+    weights = load_test_weights(model, cfg)
+    model.to(device).eval()
+    loader = construct_loader(cfg, "test", rank=distributed.rank(), world_size=distributed.world_size())
+    ensemble = score(model, loader, cfg, device)
+    code = EXIT_DONE
+    if distributed.is_main():
+        code = _conclude(cfg, loader.dataset, ensemble, weights)
+    return distributed.broadcast_object(code)
+
+
+def load_test_weights(model, cfg):
+    """Load what is to be tested: TEST.CHECKPOINT_FILE_PATH, else the run's last checkpoint, else TRAIN's file.
+
+    Returns:
+        path of the file; None for random weights, which TEST.ALLOW_RANDOM_WEIGHTS must allow.
+    Raises:
+        UserError: there is no file, or it does not give every parameter of the model.
+    """
+    path = cfg.TEST.CHECKPOINT_FILE_PATH or Checkpointer(cfg).last() or cfg.TRAIN.CHECKPOINT_FILE_PATH
+    if not path:
+        if cfg.TEST.ALLOW_RANDOM_WEIGHTS:
+            get_logger().warning("testing RANDOM weights, as TEST.ALLOW_RANDOM_WEIGHTS says")
+            return None
+        raise UserError(
+            f"nothing to test: TEST.CHECKPOINT_FILE_PATH is empty and {cfg.OUTPUT_DIR}/checkpoints holds no "
+            "checkpoint. Train first, name a checkpoint, or set TEST.ALLOW_RANDOM_WEIGHTS True"
+        )
+    report = load_weights(model, read_state_dict(path))
+    get_logger().info(f"weights of {path}: {report}")
+    if report.missing or report.dropped:
+        raise UserError(
+            f"{path} does not hold the tested model (MODEL.MODEL_NAME {cfg.MODEL.MODEL_NAME}): {report}. "
+            "Check the model's keys and MODEL.NUM_CLASSES against the checkpoint's"
+        )
+    return path
+
+
+@torch.inference_mode()
+def score(model, loader, cfg, device):
+    """Scores of all views of all videos, gathered from all processes.
+
+    Returns:
+        ViewEnsemble, complete in every process.
+    """
+    task, precision = build_task(cfg), Precision(derive.precision(cfg), device)
+    dataset = loader.dataset
+    ensemble = ViewEnsemble(dataset.num_videos, dataset.num_views, cfg.MODEL.NUM_CLASSES, cfg.DATA.ENSEMBLE_METHOD)
+    progress = Progress(len(loader), "test", enabled=distributed.is_main())
+    for done, (batch, frames) in enumerate(Feed.from_cfg(cfg, loader, device), start=1):
+        for video in batch.unreadable:
+            ensemble.add_unreadable(video.video_id, video.path, video.reason)
+        if frames is not None:
+            with precision.autocast():
+                scores = task.predict(model, frames)
+            ensemble.add(batch.video_ids, batch.view_ids, scores)
+        progress.advance()
+        if done % cfg.LOG_PERIOD == 0:
+            progress.report(f"{done}/{len(loader)} batches")
+    progress.close()
+    return ensemble.merge(distributed.gather_objects(ensemble.state()))
+
+
+def _conclude(cfg, dataset, ensemble, weights):
+    """Write the results and say them; the exit code."""
+    log = get_logger()
+    result = write_test_results(cfg, dataset, ensemble, weights, world_size=distributed.world_size())
+    for video in result["unreadable"]:
+        log.error(f"unreadable test video {video['path']}: {video['reason']}")
+    log.info(
+        f"test: top1_acc {result['top1_acc']:.2f} top5_acc {result['top5_acc']:.2f} over "
+        f"{result['num_videos']} of {result['num_videos_listed']} videos, {result['num_views']} view(s) each, "
+        f"written to {cfg.OUTPUT_DIR}/test_results.json"
+    )
+    if result["num_unreadable"] > cfg.TEST.MAX_UNREADABLE:
+        log.error(
+            f"{result['num_unreadable']} video(s) could not be read, more than TEST.MAX_UNREADABLE "
+            f"{cfg.TEST.MAX_UNREADABLE}: the accuracy is over other videos than the list's"
+        )
+        return EXIT_LOST
+    return EXIT_DONE

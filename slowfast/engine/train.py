@@ -1,0 +1,253 @@
+"""The training loop: epochs of optimizer steps, validation, checkpoints."""
+
+from contextlib import nullcontext
+from itertools import islice
+
+from torch.nn.parallel import DistributedDataParallel
+
+from slowfast.config import derive
+from slowfast.datasets.build import construct_loader
+from slowfast.engine.checkpoints import Checkpointer, initialise
+from slowfast.engine.feed import Feed
+from slowfast.engine.guard import LossGuard
+from slowfast.engine.metrics_log import MetricsLog, Progress, Throughput, format_seconds
+from slowfast.engine.plan import describe
+from slowfast.engine.precision import Precision
+from slowfast.engine.state import TrainState
+from slowfast.engine.validate import averages, validate
+from slowfast.models import build_model
+from slowfast.solver.optimizer import build_optimizer, clip_gradients, set_lr
+from slowfast.solver.schedules import build_schedule
+from slowfast.tasks import build_task
+from slowfast.utils import distributed, memory
+from slowfast.utils.errors import EXIT_DONE, EXIT_LOST
+from slowfast.utils.logging import get_logger
+from slowfast.utils.rng import seed_torch
+
+
+def train(cfg, device):
+    """Train until SOLVER.MAX_EPOCH, from the last checkpoint if there is one.
+
+    Args:
+        cfg: frozen configuration.
+        device: this process's torch.device.
+    Returns:
+        exit code: 0, or 1 if validation lost more than TEST.MAX_UNREADABLE videos.
+    Raises:
+        UserError: unusable data or checkpoint; a loss that is not finite.
+    """
+    trainer = Trainer(cfg, device)
+    try:
+        while trainer.state.epoch < cfg.SOLVER.MAX_EPOCH:
+            trainer.train_epoch()
+            trainer.finish_epoch()
+        return trainer.conclude()
+    finally:
+        trainer.log.close()
+
+
+class Trainer:
+    """The parts of one training run, put together, and what is done with them in an epoch."""
+
+    def __init__(self, cfg, device):
+        self.cfg = cfg
+        self.device = device
+        self.main = distributed.is_main()
+        self.task = build_task(cfg)
+        ranks = {"rank": distributed.rank(), "world_size": distributed.world_size()}
+        self.train_loader = construct_loader(cfg, "train", **ranks)
+        self.val_loader = construct_loader(cfg, "val", **ranks)
+        self.steps_per_epoch = self.train_loader.batch_sampler.steps_per_epoch
+        lrs = derive.scaled_lr(cfg)
+        self.schedule = build_schedule(cfg, *lrs)
+        self.precision = Precision(derive.precision(cfg), device)
+        seed_torch(cfg.RNG_SEED, "initialise")
+        model = build_model(cfg).to(device)
+        optimizer = build_optimizer(model, cfg, lrs[0])
+        self.state = TrainState(model, optimizer, self.precision.scaler, derive.effective_batch(cfg))
+        self.checkpoints = Checkpointer(cfg)
+        initialise(self.state, cfg, self.checkpoints)
+        self.model = self._wrap(model)  # the one that is trained; state.model is the one that is saved
+        self.guard = LossGuard()
+        self.throughput = Throughput()
+        self.replaced = {}  # path of an unreadable training video -> how often another was drawn in its place
+        self.lost = 0  # videos that the last validation could not read
+        self.log = MetricsLog.from_cfg(cfg, self.state.step, enabled=self.main)
+        if self.main:
+            get_logger().info(describe(cfg, model, {"train": self.train_loader, "val": self.val_loader}))
+
+    def _wrap(self, model):
+        if distributed.world_size() == 1:
+            return model
+        ids = [self.device.index] if self.device.type == "cuda" else None
+        return DistributedDataParallel(model, device_ids=ids, gradient_as_bucket_view=True)
+
+    def train_epoch(self):
+        """The optimizer steps that are left of the running epoch, with reports and checkpoints on the way."""
+        cfg, state = self.cfg, self.state
+        self.model.train()
+        self.train_loader.batch_sampler.set_position(state.epoch, state.step_in_epoch)
+        self.throughput = Throughput()
+        batches = iter(Feed.from_cfg(cfg, self.train_loader, self.device, self.throughput.waited))
+        title = f"epoch {state.epoch + 1}/{cfg.SOLVER.MAX_EPOCH}"
+        progress = Progress(self.steps_per_epoch, title, done=state.step_in_epoch, enabled=self.main)
+        window = {}
+        while state.step_in_epoch < self.steps_per_epoch:
+            lr = self.schedule(state.epoch + state.step_in_epoch / self.steps_per_epoch)
+            sums = self.train_step(list(islice(batches, cfg.SOLVER.ACCUMULATE_STEPS)), lr)
+            window = {name: window.get(name, 0.0) + value for name, value in sums.items()}
+            state.finish_step()
+            progress.advance()
+            saves = _is_due(state.step, cfg.TRAIN.CHECKPOINT_PERIOD_ITERS)
+            if saves or _is_due(state.step, cfg.LOG_PERIOD) or state.step_in_epoch == self.steps_per_epoch:
+                self.guard.check(self.checkpoints.last())
+                self._report(window, lr, progress)
+                window = {}
+            if saves and state.step_in_epoch < self.steps_per_epoch:
+                self.checkpoints.save(state)
+        progress.close()
+
+    def train_step(self, batches, lr):
+        """One optimizer step over the micro-batches of an effective batch.
+
+        Args:
+            batches: list of (ClipBatch, normalised frames).
+            lr: learning rate of this step.
+        Returns:
+            dict of 0-D sums over this process: "loss" times clips, "clips", "grad_norm", "steps", the task's counts.
+        """
+        state = self.state
+        self.guard.check(self.checkpoints.last())
+        set_lr(state.optimizer, lr)
+        sums = {}
+        for micro, (batch, frames) in enumerate(batches):
+            self._name_replaced(batch)
+            seed_torch(self.cfg.RNG_SEED, "step", state.step, micro, distributed.rank())
+            reduces = micro == len(batches) - 1 or self.model is state.model
+            with nullcontext() if reduces else self.model.no_sync():
+                with self.precision.autocast():
+                    loss, counts = self.task.loss(self.model, frames, batch.labels)
+                self.precision.scaler.scale(loss / len(batches)).backward()
+            self.guard.watch(loss, step=state.step, epoch=state.epoch, lr=lr, video_ids=batch.video_ids)
+            clips = len(batch.labels)
+            for name, value in {"loss": loss.detach() * clips, "clips": clips, **counts}.items():
+                sums[name] = sums.get(name, 0.0) + value
+        self.throughput.step(sums["clips"])
+        return sums | {"grad_norm": self._optimizer_step(), "steps": 1}
+
+    def _optimizer_step(self):
+        state, solver, scaler = self.state, self.cfg.SOLVER, self.precision.scaler
+        scaler.unscale_(state.optimizer)
+        norm = clip_gradients(
+            state.model.parameters(), max_value=solver.CLIP_GRAD_VAL, max_norm=solver.CLIP_GRAD_L2NORM
+        )
+        scaler.step(state.optimizer)
+        scaler.update()
+        state.optimizer.zero_grad(set_to_none=True)
+        return norm
+
+    def finish_epoch(self):
+        """Validate and save as the periods say. A kill in between loses nothing: the epoch is saved before, too."""
+        cfg, state = self.cfg, self.state
+        epochs = state.epoch + 1
+        last = epochs == cfg.SOLVER.MAX_EPOCH
+        validates = last or _is_due(epochs, cfg.TRAIN.EVAL_PERIOD)
+        saves = last or _is_due(epochs, cfg.TRAIN.CHECKPOINT_PERIOD)
+        self._report_epoch()
+        if saves and validates:
+            self.checkpoints.save(state, epoch_done=True)
+        better = self._validate() if validates else False
+        state.finish_epoch()
+        if saves:
+            self.checkpoints.save(state)
+        if better:
+            self.checkpoints.save_best(state)
+
+    def _validate(self):
+        """True if the result is the best so far."""
+        cfg, state = self.cfg, self.state
+        metrics, unreadable = validate(state.model, self.task, self.val_loader, cfg, self.device, self.precision)
+        self.lost = len(unreadable)
+        metrics |= {"epoch": state.epoch + 1, "unreadable": self.lost}
+        value = metrics[self.task.primary_metric]
+        better = state.best is None or value > state.best
+        if better:
+            state.best = value
+        self.log.write("val", state.step, metrics | {"best": state.best})
+        self._tell(
+            f"epoch {state.epoch + 1}/{cfg.SOLVER.MAX_EPOCH} validation loss {metrics['loss']:.4f} "
+            f"{_accuracies(metrics)} over {metrics['clips']} videos, best {state.best:.2f}"
+        )
+        return better
+
+    def _report(self, window, lr, progress):
+        """One reduction over the processes; progress, metrics.jsonl and TensorBoard."""
+        state = self.state
+        speed = self.throughput.window()
+        shared = {"data_wait": speed["data_wait"] / distributed.world_size(), "clips_per_s": speed["clips_per_s"]}
+        totals = distributed.all_reduce_sums({**window, **shared}, self.device)
+        state.add_sums({name: totals[name] for name in window})
+        steps_left = self.steps_per_epoch * (self.cfg.SOLVER.MAX_EPOCH - state.epoch) - state.step_in_epoch
+        values = {
+            **_window_averages(totals),
+            **{name: totals[name] for name in shared},
+            "lr": lr,
+            "epoch": state.epoch + state.step_in_epoch / self.steps_per_epoch,
+            "eta_s": round(steps_left * speed["step_s"]),
+            "peak_memory_mib": memory.peak_mib(self.device),
+        }
+        self.log.write("train", state.step, values)
+        progress.report(
+            f"step {state.step_in_epoch}/{self.steps_per_epoch} loss {values['loss']:.4f} {_accuracies(values)} "
+            f"lr {lr:.2e}, {values['clips_per_s']:.1f} clips/s, {values['data_wait']:.0%} waiting for data, "
+            f"ETA {format_seconds(values['eta_s'])}"
+        )
+
+    def _report_epoch(self):
+        state = self.state
+        values = {**_window_averages(state.sums), "epoch": state.epoch + 1}
+        self.log.write("train_epoch", state.step, values)
+        self._tell(
+            f"epoch {state.epoch + 1}/{self.cfg.SOLVER.MAX_EPOCH} training loss {values['loss']:.4f} "
+            f"{_accuracies(values)} over {values['clips']} clips"
+        )
+
+    def _name_replaced(self, batch):
+        for path, reason in batch.replaced:
+            if path not in self.replaced:
+                get_logger().warning(f"unreadable training video {path}, another is drawn in its place: {reason}")
+            self.replaced[path] = self.replaced.get(path, 0) + 1
+
+    def conclude(self):
+        """Say how it ended; the exit code."""
+        shares = distributed.gather_objects(self.replaced)
+        videos = {path for share in shares for path in share}
+        if videos:
+            draws = sum(sum(share.values()) for share in shares)
+            self._tell(f"{len(videos)} unreadable training video(s) were replaced {draws} time(s); named above")
+        self._tell(f"training done: best {self.task.primary_metric} {self.state.best}, {self.checkpoints.folder}")
+        if self.lost > self.cfg.TEST.MAX_UNREADABLE:
+            self._tell(f"validation could not read {self.lost} video(s), TEST.MAX_UNREADABLE allows fewer")
+            return EXIT_LOST
+        return EXIT_DONE
+
+    def _tell(self, text):
+        if self.main:
+            get_logger().info(text)
+
+
+def _is_due(count, period):
+    return period > 0 and count % period == 0
+
+
+def _window_averages(totals):
+    """Sums of `train_step` -> values per clip and per step."""
+    means = averages({name: totals[name] for name in totals if name not in _PER_STEP})
+    return {**means, "grad_norm": totals["grad_norm"] / totals["steps"]}
+
+
+_PER_STEP = ("grad_norm", "steps", "data_wait", "clips_per_s")
+
+
+def _accuracies(values):
+    return " ".join(f"{name.removesuffix('_acc')} {value:.2f}" for name, value in values.items() if "_acc" in name)

@@ -1,0 +1,49 @@
+"""One pass over the validation split: each video once, middle clip, centre crop."""
+
+import torch
+
+from slowfast.engine.feed import Feed
+from slowfast.engine.metrics_log import Progress
+from slowfast.utils import distributed
+from slowfast.utils.errors import UserError
+from slowfast.utils.logging import get_logger
+
+
+@torch.inference_mode()
+def validate(model, task, loader, cfg, device, precision):
+    """Args: model: the bare module; loader: yields this process's share of the split.
+
+    Returns:
+        (metrics, unreadable): dict of floats over all processes, accuracies in percent; list of Unreadable.
+    Raises:
+        UserError: not one video could be read.
+    """
+    model.eval()
+    sums = {"loss": 0.0, "clips": 0.0, **dict.fromkeys(task.counts, 0.0)}
+    unreadable = []
+    progress = Progress(len(loader), "validation", enabled=distributed.is_main())
+    for batch, frames in Feed.from_cfg(cfg, loader, device):
+        unreadable += batch.unreadable
+        if frames is not None:
+            with precision.autocast():
+                loss, counts = task.loss(model, frames, batch.labels)
+            clips = len(batch.labels)
+            for name, value in {"loss": loss * clips, "clips": clips, **counts}.items():
+                sums[name] += value
+        progress.advance()
+    progress.close()
+    totals = distributed.all_reduce_sums(sums, device)
+    unreadable = [video for share in distributed.gather_objects(unreadable) for video in share]
+    if totals["clips"] == 0:
+        raise UserError("validation could not read a single video; check DATA.PATH_PREFIX and the val split's paths")
+    if distributed.is_main():
+        for video in unreadable:
+            get_logger().error(f"unreadable validation video {video.path}: {video.reason}")
+    return averages(totals), unreadable
+
+
+def averages(totals):
+    """Sums over clips -> "loss" per clip, accuracies in percent, "clips"."""
+    clips = totals["clips"]
+    counts = {f"{name}_acc": 100.0 * totals[name] / clips for name in totals if name not in ("loss", "clips")}
+    return {"loss": totals["loss"] / clips, **counts, "clips": round(clips)}
