@@ -1,0 +1,24 @@
+"""The keys that have an effect: one file a section, each with add(cfg), defaults, units and meanings."""
+
+from slowfast.config.schema import (
+    benchmark,
+    bn,
+    checkpoint,
+    data,
+    data_loader,
+    general,
+    model,
+    solver,
+    tensorboard,
+    test,
+    train,
+    xvit,
+)
+
+SECTIONS = (general, train, test, data, data_loader, model, bn, solver, xvit, benchmark, checkpoint, tensorboard)
+
+
+def add_all(cfg):
+    """Add every honoured key with its default to an empty CfgNode."""
+    for section in SECTIONS:
+        section.add(cfg)

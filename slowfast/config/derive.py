@@ -1,0 +1,42 @@
+"""What follows from several keys, as pure functions of a loaded cfg; the cfg itself is never rewritten."""
+
+
+def precision(cfg):
+    """Arithmetic of training: "fp32", "bf16" or "fp16". TRAIN.PRECISION wins over TRAIN.MIXED_PRECISION."""
+    return cfg.TRAIN.PRECISION or ("fp16" if cfg.TRAIN.MIXED_PRECISION else "fp32")
+
+
+def effective_batch(cfg):
+    """Clips that one optimizer step sees, over all machines and micro-steps."""
+    return cfg.TRAIN.BATCH_SIZE * cfg.NUM_SHARDS * cfg.SOLVER.ACCUMULATE_STEPS
+
+
+def scaled_lr(cfg):
+    """(base, warm-up start, cosine end) learning rates after SOLVER.BASE_LR_SCALE_NUM_SHARDS.
+
+    Source: config_defaults of PySlowFast, which multiplies the three keys in place by NUM_SHARDS.
+    """
+    factor = cfg.NUM_SHARDS if cfg.SOLVER.BASE_LR_SCALE_NUM_SHARDS else 1
+    return cfg.SOLVER.BASE_LR * factor, cfg.SOLVER.WARMUP_START_LR * factor, cfg.SOLVER.COSINE_END_LR * factor
+
+
+def num_processes(cfg, cuda_available):
+    """Processes on this machine: NUM_GPUS with CUDA; on the CPU (no CUDA, or NUM_GPUS 0) NUM_PROCS."""
+    return cfg.NUM_GPUS if cuda_available and cfg.NUM_GPUS > 0 else cfg.NUM_PROCS
+
+
+def num_views(cfg):
+    """Views of each test video: temporal clips times spatial crops."""
+    return cfg.TEST.NUM_ENSEMBLE_VIEWS * cfg.TEST.NUM_SPATIAL_CROPS
+
+
+def task_name(cfg):
+    """Name of the registered task; an empty TASK is classification."""
+    return cfg.TASK or "classification"
+
+
+def reader_kind(cfg):
+    """What opens videos: DATA.READER; where that is "auto", a DATA.DECODING_BACKEND of "pyav" decides."""
+    if cfg.DATA.READER == "auto" and cfg.DATA.DECODING_BACKEND == "pyav":
+        return "pyav"
+    return cfg.DATA.READER

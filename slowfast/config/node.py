@@ -1,0 +1,59 @@
+"""The configuration object: a tree of keys with attribute access that can be frozen."""
+
+from yacs.config import CfgNode as YacsNode
+
+
+class CfgNode(YacsNode):
+    """YACS' node, with freezing that also covers cfg["KEY"] = ... and merge_from_list.
+
+    Pickling and copying keep the frozen state.
+    """
+
+    def __setitem__(self, key, value):
+        self._refuse_if_frozen(key)
+        super().__setitem__(key, value)
+
+    def __delitem__(self, key):
+        self._refuse_if_frozen(key)
+        super().__delitem__(key)
+
+    def __reduce__(self):
+        return _rebuild, (dict(self), self.is_frozen())
+
+    def _refuse_if_frozen(self, key):
+        if self.is_frozen():
+            raise AttributeError(f"the configuration is frozen: {key} cannot change; clone() and defrost() make a copy")
+
+
+def _rebuild(items, frozen):
+    node = CfgNode(items)
+    node.__dict__[CfgNode.IMMUTABLE] = frozen
+    return node
+
+
+def leaves(node, prefix=""):
+    """All keys of a tree as {dotted path: value}, in the tree's order; sections themselves are not listed."""
+    found = {}
+    for name, value in node.items():
+        if isinstance(value, YacsNode):
+            found.update(leaves(value, f"{prefix}{name}."))
+        else:
+            found[prefix + name] = value
+    return found
+
+
+def get(node, key):
+    """The value of a dotted key. Raises: KeyError when it does not exist."""
+    for name in key.split("."):
+        node = node[name]
+    return node
+
+
+def put(node, key, value):
+    """Set a dotted key, making the sections above it where they are missing."""
+    *sections, name = key.split(".")
+    for section in sections:
+        if section not in node:
+            node[section] = CfgNode()
+        node = node[section]
+    node[name] = value

@@ -1,0 +1,33 @@
+"""DATA: where the videos are, which frames a clip takes, how frames become input."""
+
+from slowfast.config.node import CfgNode
+
+
+def add(cfg):
+    cfg.DATA = CfgNode()
+    # Where the videos are.
+    cfg.DATA.PATH_TO_DATA_DIR = ""  # folder of train.csv, val.csv, test.csv
+    cfg.DATA.PATH_PREFIX = ""  # folder that the lists' relative paths start from
+    cfg.DATA.PATH_LABEL_SEPARATOR = "auto"  # auto | " " | "," | tab, between the fields of a list (upstream: " ")
+    cfg.DATA.CLASS_NAMES_PATH = ""  # text file, one class name a line, in the order of the labels; "" = numbers
+    # Reading.
+    cfg.DATA.READER = "auto"  # auto | pyav: what reads a video
+    cfg.DATA.DECODING_BACKEND = "torchvision"  # upstream's name for the reader: torchvision | pyav | decord
+    # Which frames.
+    cfg.DATA.NUM_FRAMES = 8  # frames a clip
+    cfg.DATA.SAMPLING_RATE = 8  # stride in source frames; a clip spans NUM_FRAMES * this
+    cfg.DATA.TARGET_FPS = 30  # frames a second that SAMPLING_RATE counts in; other videos are scaled to it
+    cfg.DATA.USE_OFFSET_SAMPLING = False  # draw a training clip's offset inside each stride, not once for the clip
+    # Scale, crop, flip.
+    cfg.DATA.TRAIN_JITTER_SCALES = [256, 320]  # px; the short side is drawn from this range
+    cfg.DATA.INV_UNIFORM_SAMPLE = False  # draw the inverse of the short side uniformly
+    cfg.DATA.TRAIN_CROP_SIZE = 224  # px, height and width of training and validation clips
+    cfg.DATA.TEST_CROP_SIZE = 256  # px, height and width of test clips; also their short side before the crop
+    cfg.DATA.RANDOM_FLIP = True  # mirror half of the training clips; off where left and right are classes
+    # Normalisation: (value / 255 - MEAN) / STD for each colour.
+    cfg.DATA.MEAN = [0.45, 0.45, 0.45]
+    cfg.DATA.STD = [0.225, 0.225, 0.225]
+    cfg.DATA.REVERSE_INPUT_CHANNEL = False  # hand the model BGR instead of RGB
+    cfg.DATA.INPUT_CHANNEL_NUM = [3, 3]  # colours of each pathway's input
+    # Views of a test video.
+    cfg.DATA.ENSEMBLE_METHOD = "sum"  # sum | max, over the views of a video

@@ -1,0 +1,17 @@
+"""MODEL: which model, its classes, its head and its loss."""
+
+from slowfast.config.node import CfgNode
+
+
+def add(cfg):
+    cfg.MODEL = CfgNode()
+    cfg.MODEL.MODEL_NAME = "SlowFast"  # registered model
+    cfg.MODEL.ARCH = "slowfast"  # upstream's variant of a model; also says how many pathways its input has
+    cfg.MODEL.SINGLE_PATHWAY_ARCH = ["2d", "c2d", "i3d", "slow", "x3d", "mvit", "maskmvit"]
+    cfg.MODEL.MULTI_PATHWAY_ARCH = ["slowfast"]
+    cfg.MODEL.NUM_CLASSES = 400  # labels lie in [0, NUM_CLASSES)
+    cfg.MODEL.DROPOUT_RATE = 0.5  # before the classifier
+    cfg.MODEL.FC_INIT_STD = 0.01  # standard deviation of the classifier's initial weights
+    cfg.MODEL.LOSS_FUNC = "cross_entropy"  # name of the loss
+    cfg.MODEL.HEAD_ACT = "softmax"  # softmax | sigmoid | none: turns logits into scores in validation and test
+    cfg.MODEL.ACT_CHECKPOINT = False  # recompute activations in the backward pass: less memory, more time

@@ -1,0 +1,33 @@
+"""SOLVER: optimizer, learning-rate schedule, accumulation and clipping. Epochs count from 0 and may be fractions."""
+
+from slowfast.config.node import CfgNode
+
+
+def add(cfg):
+    cfg.SOLVER = CfgNode()
+    cfg.SOLVER.OPTIMIZING_METHOD = "sgd"  # sgd | adam | adamw
+    cfg.SOLVER.MAX_EPOCH = 300  # epochs
+    # Learning rate.
+    cfg.SOLVER.BASE_LR = 0.1  # for the effective batch as it is; scaled only by BASE_LR_SCALE_NUM_SHARDS
+    cfg.SOLVER.BASE_LR_SCALE_NUM_SHARDS = False  # multiply BASE_LR, WARMUP_START_LR, COSINE_END_LR by NUM_SHARDS
+    cfg.SOLVER.LR_POLICY = "cosine"  # cosine | steps_with_relative_lrs
+    cfg.SOLVER.COSINE_END_LR = 0.0  # cosine: learning rate at MAX_EPOCH
+    cfg.SOLVER.COSINE_AFTER_WARMUP = False  # cosine: start the half-wave after the warm-up, not at epoch 0
+    cfg.SOLVER.STEPS = []  # steps: epochs at which LRS changes, the first is 0
+    cfg.SOLVER.LRS = []  # steps: factor on BASE_LR from each of STEPS on
+    cfg.SOLVER.GAMMA = 0.1  # upstream's factor of policies that take one; unused by the two policies above
+    cfg.SOLVER.STEP_SIZE = 1  # upstream's epochs between such factors; unused by the two policies above
+    cfg.SOLVER.WARMUP_EPOCHS = 0.0  # epochs of linear growth from WARMUP_START_LR
+    cfg.SOLVER.WARMUP_START_LR = 0.01
+    cfg.SOLVER.WARMUP_FACTOR = 0.1  # upstream's key of an older warm-up; unused
+    # Optimizer.
+    cfg.SOLVER.MOMENTUM = 0.9  # sgd
+    cfg.SOLVER.DAMPENING = 0.0  # sgd
+    cfg.SOLVER.NESTEROV = True  # sgd
+    cfg.SOLVER.BETAS = (0.9, 0.999)  # adam, adamw
+    cfg.SOLVER.WEIGHT_DECAY = 1e-4
+    cfg.SOLVER.ZERO_WD_1D_PARAM = False  # no weight decay for biases and normalisation weights
+    # Accumulation and clipping.
+    cfg.SOLVER.ACCUMULATE_STEPS = 1  # micro-batches an optimizer step; TRAIN.BATCH_SIZE counts one of them
+    cfg.SOLVER.CLIP_GRAD_VAL = None  # largest absolute value of a gradient's element; None = off
+    cfg.SOLVER.CLIP_GRAD_L2NORM = None  # largest total norm; None = off; CLIP_GRAD_VAL goes first where both are set

@@ -1,0 +1,19 @@
+"""TRAIN: the training job, its checkpoints and its precision."""
+
+from slowfast.config.node import CfgNode
+
+
+def add(cfg):
+    cfg.TRAIN = CfgNode()
+    cfg.TRAIN.ENABLE = True  # run the training job
+    cfg.TRAIN.DATASET = "kinetics"  # registered data set, for training and validation
+    cfg.TRAIN.BATCH_SIZE = 64  # clips a machine and micro-step, over all its processes
+    cfg.TRAIN.EVAL_PERIOD = 10  # epochs between two validations
+    cfg.TRAIN.CHECKPOINT_PERIOD = 10  # epochs between two checkpoints
+    cfg.TRAIN.CHECKPOINT_PERIOD_ITERS = 0  # optimizer steps between two checkpoints inside an epoch; 0 = off
+    cfg.TRAIN.AUTO_RESUME = True  # go on from OUTPUT_DIR's last checkpoint
+    cfg.TRAIN.CHECKPOINT_FILE_PATH = ""  # weights to start from; "" = random
+    cfg.TRAIN.CHECKPOINT_EPOCH_RESET = False  # take only the weights of CHECKPOINT_FILE_PATH and start at epoch 0
+    cfg.TRAIN.MIXED_PRECISION = False  # upstream's switch: True = fp16, unless PRECISION says otherwise
+    cfg.TRAIN.PRECISION = ""  # fp32 | bf16 | fp16; "" = fp16 if MIXED_PRECISION else fp32
+    cfg.TRAIN.MAX_UNREADABLE_IN_A_ROW = 10  # unreadable videos in a row that training replaces before it stops
