@@ -1,4 +1,4 @@
-"""Configuration: keys and defaults (schema/, legacy), loading, checking, and what follows from several keys (derive)."""
+"""Configuration: keys and defaults (schema/, legacy), loading, checks, and what follows from several keys (derive)."""
 
 from slowfast.config.load import get_cfg, load_cfg
 from slowfast.config.node import CfgNode

@@ -143,8 +143,8 @@ def _schedule(cfg):
     elif not solver.STEPS or len(solver.STEPS) != len(solver.LRS):
         yield (
             "SOLVER.STEPS",
-            f"{len(solver.STEPS)} steps and {len(solver.LRS)} SOLVER.LRS; SOLVER.LR_POLICY steps_with_relative_lrs needs "
-            "as many of both, at least one",
+            f"{len(solver.STEPS)} steps and {len(solver.LRS)} SOLVER.LRS; SOLVER.LR_POLICY "
+            "steps_with_relative_lrs needs as many of both, at least one",
         )
     elif solver.STEPS[0] != 0 or any(a >= b for a, b in zip(solver.STEPS, solver.STEPS[1:])):
         yield "SOLVER.STEPS", f"got {solver.STEPS}, expected epochs that begin with 0 and ascend"

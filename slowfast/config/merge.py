@@ -1,4 +1,4 @@
-"""The rules by which a given value replaces a default: literals in strings, exact types, nearest key for a wrong one."""
+"""How a given value replaces a default: literals in strings, exact types, the nearest key for an unknown one."""
 
 import ast
 import difflib

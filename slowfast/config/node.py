@@ -26,7 +26,8 @@ class CfgNode(YacsNode):
 
 
 def _rebuild(items, frozen):
-    node = CfgNode(items)
+    node = CfgNode()
+    dict.update(node, items)
     node.__dict__[CfgNode.IMMUTABLE] = frozen
     return node
 

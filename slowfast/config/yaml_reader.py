@@ -119,9 +119,9 @@ class _Document:
                     f"{self._at(name_node)}: {name_node.value}: write '{section}:' and below it '  {rest}: ...'"
                 )
             if name_node.value in pairs:
-                first = self._line(pairs[name_node.value][0])
                 self.remarks.append(
-                    f"{self._at(name_node)}: {prefix}{name_node.value} already stands in line {first}; the last one counts"
+                    f"{self._at(name_node)}: {prefix}{name_node.value} already stands in line "
+                    f"{self._line(pairs[name_node.value][0])}; the last one counts"
                 )
             pairs[name_node.value] = name_node, value_node
         return list(pairs.values())
