@@ -1,0 +1,130 @@
+#!/usr/bin/env python
+"""Check a claim over several seeds, each a real run of run_net.py: python tools/reproduce.py NAME
+
+Writes docs/results/NAME.json: the claim, each seed's figures, commands, machine and versions.
+"""
+
+import argparse
+import json
+import platform
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from slowfast.evaluation.results import code_version, library_versions
+from slowfast.utils.command_line import run_command
+from slowfast.utils.errors import UserError
+from slowfast.utils.io import atomic_write_text
+
+REPO = Path(__file__).resolve().parents[1]
+SEEDS = (1, 2, 3)
+TOY = "data/toy"
+OPPOSITE = np.array([1, 0, 3, 2, 5, 4, 7, 6])  # the toy set's classes come in opposite pairs
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One claim.
+
+    Args:
+        claim: in words, with its bounds.
+        prepare: command that makes the data, words after `python`.
+        run: command of a seed, words after `python`; RNG_SEED and OUTPUT_DIR are added.
+        tests: name -> further overrides for a test of the trained model; its figures are stored under the name.
+        holds: (dict name -> figures of one test) -> True where the claim holds for that seed.
+    """
+
+    claim: str
+    prepare: tuple
+    run: tuple
+    tests: dict
+    holds: callable
+
+
+def toy_figures(folder):
+    """Top-1 and the share of clips called their opposite class, percent, from a test's files."""
+    predictions = np.load(folder / "predictions.npz")
+    called = predictions["scores"].argmax(axis=1)
+    return {
+        "top1_acc": round(100.0 * float((called == predictions["labels"]).mean()), 2),
+        "opposite": round(100.0 * float((called == OPPOSITE[predictions["labels"]]).mean()), 2),
+    }
+
+
+EXPERIMENTS = {
+    "toy_xvit": Experiment(
+        claim="toy XViT: top-1 >= 90 %; reversed clips called the opposite class >= 80 %; shuffled frames <= 60 %",
+        prepare=("tools/prepare/make_toy_dataset.py", "--out", TOY),
+        run=("tools/run_net.py", "--cfg", "configs/Toy/xvit_toy.yaml", "DATA.PATH_TO_DATA_DIR", TOY),
+        tests={
+            "forward": (),
+            "reversed": ("TEST.FRAME_ORDER", "reversed"),
+            "shuffled": ("TEST.FRAME_ORDER", "shuffled"),
+        },
+        holds=lambda figures: (
+            figures["forward"]["top1_acc"] >= 90
+            and figures["reversed"]["opposite"] >= 80
+            and figures["shuffled"]["top1_acc"] <= 60
+        ),
+    ),
+}
+
+
+def run_seed(name, experiment, seed):
+    """Train and test with one seed, in a fresh folder.
+
+    Returns: dict with "seed", "train_seconds" and the figures of each test.
+    """
+    folder = REPO / "outputs" / "reproduce" / name / f"{time.strftime('%Y%m%d_%H%M%S')}_seed_{seed}"
+    common = (*experiment.run, "RNG_SEED", str(seed))
+    start = time.perf_counter()
+    _python(*common, "OUTPUT_DIR", str(folder), "TEST.ENABLE", "False")
+    figures = {"seed": seed, "train_seconds": round(time.perf_counter() - start, 1)}
+    weights = str(folder / "checkpoints" / (folder / "checkpoints" / "last").read_text().strip())
+    for test, overrides in experiment.tests.items():
+        test_folder = folder / test
+        options = ("TRAIN.ENABLE", "False", "TEST.CHECKPOINT_FILE_PATH", weights, "OUTPUT_DIR", str(test_folder))
+        _python(*common, *options, *overrides)
+        figures[test] = toy_figures(test_folder)
+    return figures
+
+
+def _python(*words):
+    print("$ python", *words, flush=True)
+    ended = subprocess.run([sys.executable, *words], cwd=REPO)
+    if ended.returncode:
+        raise UserError(f"this command ended with exit code {ended.returncode}: python {' '.join(words)}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", nargs="?", default="", help=f"one of: {', '.join(EXPERIMENTS)}")
+    name = parser.parse_args().name
+    if name not in EXPERIMENTS:
+        raise UserError(f"'{name}' is not a known experiment; make reproduce NAME=... takes: {', '.join(EXPERIMENTS)}")
+    experiment = EXPERIMENTS[name]
+    _python(*experiment.prepare)
+    seeds = [run_seed(name, experiment, seed) for seed in SEEDS]
+    holds = [experiment.holds(figures) for figures in seeds]
+    result = {
+        "claim": experiment.claim,
+        "holds": all(holds),
+        "command": f"make reproduce NAME={name}",
+        "seeds": seeds,
+        "machine": f"{platform.machine()}, {torch.get_num_threads()} threads, no GPU used",
+        "code": code_version(),
+        "versions": library_versions(),
+    }
+    path = REPO / "docs" / "results" / f"{name}.json"
+    atomic_write_text(path, json.dumps(result, indent=2) + "\n")
+    print(f"{'holds' if all(holds) else 'DOES NOT HOLD'} for {sum(holds)} of {len(SEEDS)} seeds: {path}")
+    return 0 if all(holds) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))
