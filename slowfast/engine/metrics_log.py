@@ -21,16 +21,17 @@ class MetricsLog:
     Args:
         output_dir: the run's folder.
         step: optimizer steps already done; lines of a killed run beyond it are dropped, so that no step stands twice.
+        in_epoch: the run goes on inside an epoch, so that lines about its end are dropped, too.
         tensorboard_dir: folder of TensorBoard's files; None: no TensorBoard.
     """
 
-    def __init__(self, output_dir, *, step=0, tensorboard_dir=None, enabled=True):
+    def __init__(self, output_dir, *, step=0, in_epoch=False, tensorboard_dir=None, enabled=True):
         self.file = self.writer = None
         if not enabled:
             return
         path = Path(output_dir) / "metrics.jsonl"
         path.parent.mkdir(parents=True, exist_ok=True)
-        _drop_lines_after(path, step)
+        _drop_lines_after(path, step, in_epoch)
         self.file = open(path, "a")
         if tensorboard_dir is not None:
             from torch.utils.tensorboard import SummaryWriter  # seconds to import: only where it is used
@@ -38,12 +39,19 @@ class MetricsLog:
             self.writer = SummaryWriter(tensorboard_dir, purge_step=step + 1)
 
     @classmethod
-    def from_cfg(cls, cfg, step, *, enabled):
+    def from_cfg(cls, cfg, state, *, enabled):
+        """Args: state: TrainState from which the run goes on."""
         folder = cfg.TENSORBOARD.LOG_DIR or str(Path(cfg.OUTPUT_DIR) / "tensorboard")
-        return cls(cfg.OUTPUT_DIR, step=step, tensorboard_dir=folder if cfg.TENSORBOARD.ENABLE else None, enabled=enabled)
+        return cls(
+            cfg.OUTPUT_DIR,
+            step=state.step,
+            in_epoch=state.step_in_epoch > 0,
+            tensorboard_dir=folder if cfg.TENSORBOARD.ENABLE else None,
+            enabled=enabled,
+        )
 
     def write(self, split, step, values):
-        """Args: split "train" or "val"; step: optimizer steps done; values: dict name -> number or text."""
+        """Args: split "train", "train_epoch" or "val"; step: optimizer steps done; values: dict name -> number or text."""
         if self.file is None:
             return
         values = {name: _finite(value) for name, value in values.items()}
@@ -66,13 +74,18 @@ def _finite(value):
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _drop_lines_after(path, step):
+def _drop_lines_after(path, step, in_epoch):
     if not path.exists():
         return
     lines = path.read_text().splitlines(keepends=True)
-    kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
+    kept = [line for line in lines if line.endswith("\n") and _stands(json.loads(line), step, in_epoch)]
     if len(kept) < len(lines):
         atomic_write_text(path, "".join(kept))
+
+
+def _stands(line, step, in_epoch):
+    """Whether a line tells of something that the run will not do again."""
+    return line["step"] < step or (line["step"] == step and (line["split"] == "train" or not in_epoch))
 
 
 class Progress:

@@ -63,7 +63,9 @@ def _describe_split(split, loader):
 
 def _describe_training(cfg, loader):
     base, start, end = derive.scaled_lr(cfg)
-    micro = f"{cfg.TRAIN.BATCH_SIZE} a machine x {cfg.NUM_SHARDS} machine(s) x {cfg.SOLVER.ACCUMULATE_STEPS} micro-steps"
+    micro = (
+        f"{cfg.TRAIN.BATCH_SIZE} a machine x {cfg.NUM_SHARDS} machine(s) x {cfg.SOLVER.ACCUMULATE_STEPS} micro-steps"
+    )
     return [
         ("effective batch", f"{derive.effective_batch(cfg)} clips an optimizer step ({micro})"),
         ("learning rate", f"{base:g} after scaling, warm-up from {start:g}, cosine end {end:g}"),

@@ -1,22 +1,18 @@
 """The training loop: epochs of optimizer steps, validation, checkpoints."""
 
-from contextlib import nullcontext
 from itertools import islice
-
-from torch.nn.parallel import DistributedDataParallel
 
 from slowfast.config import derive
 from slowfast.datasets.build import construct_loader
 from slowfast.engine.checkpoints import Checkpointer, initialise
 from slowfast.engine.feed import Feed
-from slowfast.engine.guard import LossGuard
 from slowfast.engine.metrics_log import MetricsLog, Progress, Throughput, format_seconds
 from slowfast.engine.plan import describe
-from slowfast.engine.precision import Precision
 from slowfast.engine.state import TrainState
+from slowfast.engine.step import OptimizerStep, wrap_for_training
 from slowfast.engine.validate import averages, validate
 from slowfast.models import build_model
-from slowfast.solver.optimizer import build_optimizer, clip_gradients, set_lr
+from slowfast.solver.optimizer import build_optimizer
 from slowfast.solver.schedules import build_schedule
 from slowfast.tasks import build_task
 from slowfast.utils import distributed, memory
@@ -60,32 +56,25 @@ class Trainer:
         self.steps_per_epoch = self.train_loader.batch_sampler.steps_per_epoch
         lrs = derive.scaled_lr(cfg)
         self.schedule = build_schedule(cfg, *lrs)
-        self.precision = Precision(derive.precision(cfg), device)
         seed_torch(cfg.RNG_SEED, "initialise")
         model = build_model(cfg).to(device)
         optimizer = build_optimizer(model, cfg, lrs[0])
-        self.state = TrainState(model, optimizer, self.precision.scaler, derive.effective_batch(cfg))
+        self.step = OptimizerStep.from_cfg(cfg, model, optimizer, self.task, device)
+        self.state = TrainState(model, optimizer, self.step.precision.scaler, derive.effective_batch(cfg))
         self.checkpoints = Checkpointer(cfg)
         initialise(self.state, cfg, self.checkpoints)
-        self.model = self._wrap(model)  # the one that is trained; state.model is the one that is saved
-        self.guard = LossGuard()
+        self.step.model = wrap_for_training(model, device)  # only now, so that all processes hold the same weights
         self.throughput = Throughput()
         self.replaced = {}  # path of an unreadable training video -> how often another was drawn in its place
         self.lost = 0  # videos that the last validation could not read
-        self.log = MetricsLog.from_cfg(cfg, self.state.step, enabled=self.main)
+        self.log = MetricsLog.from_cfg(cfg, self.state, enabled=self.main)
         if self.main:
             get_logger().info(describe(cfg, model, {"train": self.train_loader, "val": self.val_loader}))
-
-    def _wrap(self, model):
-        if distributed.world_size() == 1:
-            return model
-        ids = [self.device.index] if self.device.type == "cuda" else None
-        return DistributedDataParallel(model, device_ids=ids, gradient_as_bucket_view=True)
 
     def train_epoch(self):
         """The optimizer steps that are left of the running epoch, with reports and checkpoints on the way."""
         cfg, state = self.cfg, self.state
-        self.model.train()
+        state.model.train()
         self.train_loader.batch_sampler.set_position(state.epoch, state.step_in_epoch)
         self.throughput = Throughput()
         batches = iter(Feed.from_cfg(cfg, self.train_loader, self.device, self.throughput.waited))
@@ -94,57 +83,22 @@ class Trainer:
         window = {}
         while state.step_in_epoch < self.steps_per_epoch:
             lr = self.schedule(state.epoch + state.step_in_epoch / self.steps_per_epoch)
-            sums = self.train_step(list(islice(batches, cfg.SOLVER.ACCUMULATE_STEPS)), lr)
+            micro_batches = list(islice(batches, cfg.SOLVER.ACCUMULATE_STEPS))
+            self.step.guard.check(self.checkpoints.last())
+            sums = self.step(micro_batches, lr=lr, step=state.step, epoch=state.epoch)
+            self.throughput.step(sums["clips"])
+            self._name_replaced(micro_batches)
             window = {name: window.get(name, 0.0) + value for name, value in sums.items()}
             state.finish_step()
             progress.advance()
             saves = _is_due(state.step, cfg.TRAIN.CHECKPOINT_PERIOD_ITERS)
             if saves or _is_due(state.step, cfg.LOG_PERIOD) or state.step_in_epoch == self.steps_per_epoch:
-                self.guard.check(self.checkpoints.last())
+                self.step.guard.check(self.checkpoints.last())
                 self._report(window, lr, progress)
                 window = {}
             if saves and state.step_in_epoch < self.steps_per_epoch:
                 self.checkpoints.save(state)
         progress.close()
-
-    def train_step(self, batches, lr):
-        """One optimizer step over the micro-batches of an effective batch.
-
-        Args:
-            batches: list of (ClipBatch, normalised frames).
-            lr: learning rate of this step.
-        Returns:
-            dict of 0-D sums over this process: "loss" times clips, "clips", "grad_norm", "steps", the task's counts.
-        """
-        state = self.state
-        self.guard.check(self.checkpoints.last())
-        set_lr(state.optimizer, lr)
-        sums = {}
-        for micro, (batch, frames) in enumerate(batches):
-            self._name_replaced(batch)
-            seed_torch(self.cfg.RNG_SEED, "step", state.step, micro, distributed.rank())
-            reduces = micro == len(batches) - 1 or self.model is state.model
-            with nullcontext() if reduces else self.model.no_sync():
-                with self.precision.autocast():
-                    loss, counts = self.task.loss(self.model, frames, batch.labels)
-                self.precision.scaler.scale(loss / len(batches)).backward()
-            self.guard.watch(loss, step=state.step, epoch=state.epoch, lr=lr, video_ids=batch.video_ids)
-            clips = len(batch.labels)
-            for name, value in {"loss": loss.detach() * clips, "clips": clips, **counts}.items():
-                sums[name] = sums.get(name, 0.0) + value
-        self.throughput.step(sums["clips"])
-        return sums | {"grad_norm": self._optimizer_step(), "steps": 1}
-
-    def _optimizer_step(self):
-        state, solver, scaler = self.state, self.cfg.SOLVER, self.precision.scaler
-        scaler.unscale_(state.optimizer)
-        norm = clip_gradients(
-            state.model.parameters(), max_value=solver.CLIP_GRAD_VAL, max_norm=solver.CLIP_GRAD_L2NORM
-        )
-        scaler.step(state.optimizer)
-        scaler.update()
-        state.optimizer.zero_grad(set_to_none=True)
-        return norm
 
     def finish_epoch(self):
         """Validate and save as the periods say. A kill in between loses nothing: the epoch is saved before, too."""
@@ -166,7 +120,7 @@ class Trainer:
     def _validate(self):
         """True if the result is the best so far."""
         cfg, state = self.cfg, self.state
-        metrics, unreadable = validate(state.model, self.task, self.val_loader, cfg, self.device, self.precision)
+        metrics, unreadable = validate(state.model, self.task, self.val_loader, cfg, self.device, self.step.precision)
         self.lost = len(unreadable)
         metrics |= {"epoch": state.epoch + 1, "unreadable": self.lost}
         value = metrics[self.task.primary_metric]
@@ -212,8 +166,8 @@ class Trainer:
             f"{_accuracies(values)} over {values['clips']} clips"
         )
 
-    def _name_replaced(self, batch):
-        for path, reason in batch.replaced:
+    def _name_replaced(self, micro_batches):
+        for path, reason in (video for batch, _ in micro_batches for video in batch.replaced):
             if path not in self.replaced:
                 get_logger().warning(f"unreadable training video {path}, another is drawn in its place: {reason}")
             self.replaced[path] = self.replaced.get(path, 0) + 1

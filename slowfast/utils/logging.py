@@ -6,6 +6,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from slowfast.utils.errors import UserError
+
 LOGGER_NAME = "slowfast"
 
 
@@ -41,7 +43,10 @@ def setup_logging(output_dir=None, *, quiet=False):
     logger.addHandler(terminal)
     if output_dir is not None:
         folder = Path(output_dir)
-        folder.mkdir(parents=True, exist_ok=True)
-        file = logging.FileHandler(folder / "stdout.log")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            file = logging.FileHandler(folder / "stdout.log")
+        except OSError as error:
+            raise UserError(f"OUTPUT_DIR: cannot write to {folder}: {error.strerror}; choose another folder") from None
         file.setFormatter(logging.Formatter("[%(asctime)s][%(levelname)s] %(message)s", datefmt="%m/%d %H:%M:%S"))
         logger.addHandler(file)
