@@ -51,7 +51,7 @@ class MetricsLog:
         )
 
     def write(self, split, step, values):
-        """Args: split "train", "train_epoch" or "val"; step: optimizer steps done; values: dict name -> number or text."""
+        """Args: split "train", "train_epoch" or "val"; step: optimizer steps done; values: name -> number or text."""
         if self.file is None:
             return
         values = {name: _finite(value) for name, value in values.items()}

@@ -23,9 +23,7 @@ def parameter_groups(model, *, weight_decay, batch_norm_decay=0.0, no_decay_1d=F
     unknown = exempt - {name for name, _ in model.named_parameters()}
     if unknown:
         raise ValueError(f"no_weight_decay names parameters that do not exist: {sorted(unknown)}")
-    groups = [
-        {"params": [], "names": [], "weight_decay": decay} for decay in (batch_norm_decay, weight_decay, 0.0)
-    ]
+    groups = [{"params": [], "names": [], "weight_decay": decay} for decay in (batch_norm_decay, weight_decay, 0.0)]
     in_batch_norm = {
         id(parameter)
         for module in model.modules()
