@@ -2,7 +2,9 @@
 
 import math
 
-from slowfast.config.node import get
+from slowfast.config import schema
+from slowfast.config.derive import reader_kind
+from slowfast.config.node import CfgNode, get, leaves
 
 CHOICES = {
     "DIST_BACKEND": ("nccl", "gloo"),
@@ -21,39 +23,36 @@ CHOICES = {
     "XVIT.CONSENSUS_TYPE": ("vit", "avg"),
 }
 
-# key: smallest value allowed
+# smallest value allowed: keys
 AT_LEAST = {
-    **dict.fromkeys(("NUM_GPUS", "SHARD_ID", "TRAIN.CHECKPOINT_PERIOD_ITERS", "TEST.MAX_UNREADABLE"), 0),
-    **dict.fromkeys(("NUM_PROCS", "NUM_SHARDS", "LOG_PERIOD"), 1),
-    **dict.fromkeys(("TRAIN.BATCH_SIZE", "TRAIN.EVAL_PERIOD", "TRAIN.CHECKPOINT_PERIOD"), 1),
-    **dict.fromkeys(("TRAIN.MAX_UNREADABLE_IN_A_ROW", "TEST.BATCH_SIZE", "TEST.NUM_ENSEMBLE_VIEWS"), 1),
-    **dict.fromkeys(("DATA.NUM_FRAMES", "DATA.SAMPLING_RATE", "DATA.TARGET_FPS"), 1),
-    **dict.fromkeys(("DATA.TRAIN_CROP_SIZE", "DATA.TEST_CROP_SIZE"), 1),
-    **dict.fromkeys(("DATA_LOADER.NUM_WORKERS", "CHECKPOINT.KEEP_LAST", "BENCHMARK.NUM_WARMUP"), 0),
-    **dict.fromkeys(("DATA_LOADER.PREFETCH_FACTOR", "MODEL.NUM_CLASSES"), 1),
-    **dict.fromkeys(("SOLVER.MAX_EPOCH", "SOLVER.ACCUMULATE_STEPS"), 1),
-    **dict.fromkeys(("SOLVER.BASE_LR", "SOLVER.COSINE_END_LR", "SOLVER.WARMUP_START_LR"), 0),
-    **dict.fromkeys(("SOLVER.WARMUP_EPOCHS", "SOLVER.WEIGHT_DECAY", "BN.WEIGHT_DECAY", "SOLVER.DAMPENING"), 0),
-    **dict.fromkeys(("MODEL.FC_INIT_STD", "XVIT.POS_INIT_STD"), 0),
-    **dict.fromkeys(("XVIT.PATCH_SIZE", "XVIT.EMBED_DIM", "XVIT.DEPTH", "XVIT.NUM_HEADS", "XVIT.MLP_RATIO"), 0),
-    **dict.fromkeys(("XVIT.NUM_SEGMENTS", "XVIT.SHIFT_DIV", "XVIT.NUM_TEMPORAL_EMBEDDINGS"), 1),
-    **dict.fromkeys(("XVIT.PRETRAIN_IMAGE_SIZE", "TEMPORAL_HEAD.HIDDEN_DIM", "TEMPORAL_HEAD.MLP_DIM"), 1),
-    **dict.fromkeys(("TEMPORAL_HEAD.NUM_ATTENTION_HEADS", "TEMPORAL_HEAD.NUM_HIDDEN_LAYERS"), 1),
-    **dict.fromkeys(("BENCHMARK.NUM_ITERS", "BENCHMARK.NUM_EPOCHS", "BENCHMARK.LOG_PERIOD"), 1),
-    **dict.fromkeys(("RESNET.NUM_GROUPS", "RESNET.WIDTH_PER_GROUP"), 1),
+    0: (
+        *("NUM_GPUS", "SHARD_ID", "TRAIN.CHECKPOINT_PERIOD_ITERS", "TEST.MAX_UNREADABLE", "CHECKPOINT.KEEP_LAST"),
+        *("DATA_LOADER.NUM_WORKERS", "BENCHMARK.NUM_WARMUP", "MODEL.FC_INIT_STD", "XVIT.POS_INIT_STD"),
+        *("SOLVER.BASE_LR", "SOLVER.COSINE_END_LR", "SOLVER.WARMUP_START_LR", "SOLVER.WARMUP_EPOCHS"),
+        *("SOLVER.WEIGHT_DECAY", "BN.WEIGHT_DECAY", "SOLVER.DAMPENING"),
+        *("XVIT.PATCH_SIZE", "XVIT.EMBED_DIM", "XVIT.DEPTH", "XVIT.NUM_HEADS", "XVIT.MLP_RATIO"),
+    ),
+    1: (
+        *("NUM_PROCS", "NUM_SHARDS", "LOG_PERIOD"),
+        *("TRAIN.BATCH_SIZE", "TRAIN.EVAL_PERIOD", "TRAIN.CHECKPOINT_PERIOD", "TRAIN.MAX_UNREADABLE_IN_A_ROW"),
+        *("TEST.BATCH_SIZE", "TEST.NUM_ENSEMBLE_VIEWS"),
+        *("DATA.NUM_FRAMES", "DATA.SAMPLING_RATE", "DATA.TARGET_FPS", "DATA.TRAIN_CROP_SIZE", "DATA.TEST_CROP_SIZE"),
+        *("DATA_LOADER.PREFETCH_FACTOR", "MODEL.NUM_CLASSES", "SOLVER.MAX_EPOCH", "SOLVER.ACCUMULATE_STEPS"),
+        *("XVIT.NUM_SEGMENTS", "XVIT.SHIFT_DIV", "XVIT.NUM_TEMPORAL_EMBEDDINGS", "XVIT.PRETRAIN_IMAGE_SIZE"),
+        *("TEMPORAL_HEAD.HIDDEN_DIM", "TEMPORAL_HEAD.MLP_DIM"),
+        *("TEMPORAL_HEAD.NUM_ATTENTION_HEADS", "TEMPORAL_HEAD.NUM_HIDDEN_LAYERS"),
+        *("BENCHMARK.NUM_ITERS", "BENCHMARK.NUM_EPOCHS", "BENCHMARK.LOG_PERIOD"),
+        *("RESNET.NUM_GROUPS", "RESNET.WIDTH_PER_GROUP"),
+    ),
 }
 
 # Probabilities and decay factors: in [0, 1).
 FRACTIONS = (
-    "MODEL.DROPOUT_RATE",
-    "SOLVER.MOMENTUM",
-    "XVIT.BACKBONE.DROP_PATH_RATE",
-    "XVIT.BACKBONE.DROP_ATTN_RATE",
-    "TEMPORAL_HEAD.HIDDEN_DROPOUT_PROB",
-    "TEMPORAL_HEAD.ATTENTION_PROBS_DROPOUT_PROB",
+    *("MODEL.DROPOUT_RATE", "SOLVER.MOMENTUM", "XVIT.BACKBONE.DROP_PATH_RATE", "XVIT.BACKBONE.DROP_ATTN_RATE"),
+    *("TEMPORAL_HEAD.HIDDEN_DROPOUT_PROB", "TEMPORAL_HEAD.ATTENTION_PROBS_DROPOUT_PROB"),
 )
 
-# key: (length or None for any, smallest value allowed)
+# Lists of numbers; key: (length or None for any, smallest value allowed)
 NUMBERS = {
     "DATA.TRAIN_JITTER_SCALES": (2, 1),
     "DATA.MEAN": (3, -math.inf),
@@ -69,14 +68,32 @@ def find_problems(cfg):
     """Everything that is wrong with the values of a cfg whose types are right.
 
     Returns:
-        list of (key, text), the key to change and what it may be.
+        list of (key, text): the key to change, what it is and what it may be. At most one of each key.
     """
-    problems = [*_choices(cfg), *_ranges(cfg), *_lists(cfg)]
-    wrong = {key for key, _ in problems}
-    for needed, check in _CROSS_CHECKS:
-        if wrong.isdisjoint(needed):
-            problems.extend(check(cfg))
-    return problems
+    problems = {}
+    for needed, check in _CHECKS:
+        if problems.keys().isdisjoint(needed):
+            for key, text in check(cfg):
+                problems.setdefault(key, text)
+    return list(problems.items())
+
+
+def find_remarks(cfg):
+    """list of (key, text): values that are right but mean something else here than upstream."""
+    backend = cfg.DATA.DECODING_BACKEND
+    if backend == "torchvision":  # the default, which nobody chose
+        return []
+    text = f"'{backend}' is upstream's name for DATA.READER; videos are read by DATA.READER '{reader_kind(cfg)}'"
+    return [("DATA.DECODING_BACKEND", text)]
+
+
+def _missing(cfg):
+    """None passes every type check, but the honoured keys mean something only with a value."""
+    defaults = CfgNode()
+    schema.add_all(defaults)
+    for key, default in leaves(defaults).items():
+        if default is not None and get(cfg, key) is None:
+            yield key, f"got None, expected {type(default).__name__} like {default!r}"
 
 
 def _choices(cfg):
@@ -87,10 +104,11 @@ def _choices(cfg):
 
 
 def _ranges(cfg):
-    for key, least in AT_LEAST.items():
-        value = get(cfg, key)
-        if not _is_number(value) or value < least:
-            yield key, f"got {value!r}, expected {least} or more"
+    for least, keys in AT_LEAST.items():
+        for key in keys:
+            value = get(cfg, key)
+            if not _is_number(value) or value < least:
+                yield key, f"got {value!r}, expected {least} or more"
     for key in FRACTIONS:
         value = get(cfg, key)
         if not _is_number(value) or not 0 <= value < 1:
@@ -109,8 +127,6 @@ def _lists(cfg):
             count = "numbers" if length is None else f"{length} numbers"
             limit = "" if least == -math.inf else f", each {least} or more"
             yield key, f"got {values!r}, expected {count}{limit}"
-    if not isinstance(cfg.PROJECTS, list) or not all(isinstance(name, str) for name in cfg.PROJECTS):
-        yield "PROJECTS", f"got {cfg.PROJECTS!r}, expected a list of package names such as ['projects.cast']"
 
 
 def _is_number(value):
@@ -119,13 +135,10 @@ def _is_number(value):
 
 def _batch_sizes(cfg):
     for key in ("TRAIN.BATCH_SIZE", "TEST.BATCH_SIZE"):
-        for processes in ("NUM_GPUS", "NUM_PROCS"):
-            if cfg[processes] and get(cfg, key) % cfg[processes]:
-                yield (
-                    key,
-                    f"{get(cfg, key)} clips cannot be shared equally by {processes} {cfg[processes]} processes; "
-                    f"take a multiple of {cfg[processes]}",
-                )
+        for name in ("NUM_GPUS", "NUM_PROCS"):
+            if cfg[name] and get(cfg, key) % cfg[name]:
+                text = f"{get(cfg, key)} clips cannot be shared equally by {name} {cfg[name]} processes"
+                yield key, f"{text}; take a multiple of {cfg[name]}"
 
 
 def _shards(cfg):
@@ -133,26 +146,26 @@ def _shards(cfg):
         yield "SHARD_ID", f"got {cfg.SHARD_ID}, expected less than NUM_SHARDS {cfg.NUM_SHARDS}; it counts from 0"
 
 
-def _schedule(cfg):
+def _cosine(cfg):
     solver = cfg.SOLVER
-    if not cfg.TRAIN.ENABLE:
+    if not cfg.TRAIN.ENABLE or solver.LR_POLICY != "cosine":
         return
-    if solver.LR_POLICY == "cosine":
-        if solver.COSINE_END_LR >= solver.BASE_LR:
-            yield "SOLVER.COSINE_END_LR", f"{solver.COSINE_END_LR} must be below SOLVER.BASE_LR {solver.BASE_LR}"
-    elif not solver.STEPS or len(solver.STEPS) != len(solver.LRS):
-        yield (
-            "SOLVER.STEPS",
-            f"{len(solver.STEPS)} steps and {len(solver.LRS)} SOLVER.LRS; SOLVER.LR_POLICY "
-            "steps_with_relative_lrs needs as many of both, at least one",
-        )
-    elif solver.STEPS[0] != 0 or any(a >= b for a, b in zip(solver.STEPS, solver.STEPS[1:])):
+    if solver.COSINE_END_LR >= solver.BASE_LR:
+        yield "SOLVER.COSINE_END_LR", f"got {solver.COSINE_END_LR}, expected less than SOLVER.BASE_LR {solver.BASE_LR}"
+    if solver.COSINE_AFTER_WARMUP and solver.WARMUP_EPOCHS >= solver.MAX_EPOCH:
+        text = f"got {solver.WARMUP_EPOCHS}, expected less than SOLVER.MAX_EPOCH {solver.MAX_EPOCH}"
+        yield "SOLVER.WARMUP_EPOCHS", f"{text}, as SOLVER.COSINE_AFTER_WARMUP starts there"
+
+
+def _steps(cfg):
+    solver = cfg.SOLVER
+    if not cfg.TRAIN.ENABLE or solver.LR_POLICY != "steps_with_relative_lrs":
+        return
+    if not solver.STEPS or solver.STEPS[0] != 0 or any(a >= b for a, b in zip(solver.STEPS, solver.STEPS[1:])):
         yield "SOLVER.STEPS", f"got {solver.STEPS}, expected epochs that begin with 0 and ascend"
-    if solver.WARMUP_EPOCHS >= solver.MAX_EPOCH and solver.COSINE_AFTER_WARMUP:
-        yield (
-            "SOLVER.WARMUP_EPOCHS",
-            f"{solver.WARMUP_EPOCHS} leaves none of SOLVER.MAX_EPOCH {solver.MAX_EPOCH} epochs",
-        )
+    elif len(solver.STEPS) != len(solver.LRS):
+        text = f"got {len(solver.LRS)} factors, expected one for each of the {len(solver.STEPS)} SOLVER.STEPS"
+        yield "SOLVER.LRS", text
 
 
 def _crops(cfg):
@@ -160,10 +173,8 @@ def _crops(cfg):
     if low > high:
         yield "DATA.TRAIN_JITTER_SCALES", f"got {[low, high]}, expected the smaller number first"
     elif cfg.TRAIN.ENABLE and low < cfg.DATA.TRAIN_CROP_SIZE:
-        yield (
-            "DATA.TRAIN_JITTER_SCALES",
-            f"a short side of {low} px cannot hold a crop of DATA.TRAIN_CROP_SIZE {cfg.DATA.TRAIN_CROP_SIZE} px",
-        )
+        text = f"a short side of {low} px cannot hold a crop of DATA.TRAIN_CROP_SIZE {cfg.DATA.TRAIN_CROP_SIZE} px"
+        yield "DATA.TRAIN_JITTER_SCALES", text
 
 
 def _normalisation(cfg):
@@ -177,36 +188,42 @@ def _betas(cfg):
 
 
 def _task(cfg):
-    if str(cfg.TASK).startswith("ssl"):
-        yield "TASK", f"'{cfg.TASK}': self-supervised tasks are not implemented here; \"\" is classification"
+    if cfg.TASK.startswith("ssl"):
+        yield "TASK", f"got '{cfg.TASK}', but self-supervised tasks are not implemented here; '' is classification"
+
+
+def _projects(cfg):
+    if not all(isinstance(name, str) for name in cfg.PROJECTS):
+        yield "PROJECTS", f"got {cfg.PROJECTS!r}, expected package names such as ['projects.cast']"
 
 
 def _batch_norm(cfg):
-    if cfg.BN.USE_PRECISE_STATS and not (_is_number(cfg.BN.NUM_BATCHES_PRECISE) and cfg.BN.NUM_BATCHES_PRECISE >= 0):
-        yield "BN.NUM_BATCHES_PRECISE", f"got {cfg.BN.NUM_BATCHES_PRECISE!r}, expected 0 or more"
+    batches = cfg.BN.NUM_BATCHES_PRECISE
+    if cfg.BN.USE_PRECISE_STATS and not (_is_number(batches) and batches >= 0):
+        yield "BN.NUM_BATCHES_PRECISE", f"got {batches!r}, expected 0 or more"
 
 
 def _resnet(cfg):
     groups, width = cfg.RESNET.NUM_GROUPS, cfg.RESNET.WIDTH_PER_GROUP
     if width % groups:
-        yield "RESNET.WIDTH_PER_GROUP", f"{width} is not a multiple of RESNET.NUM_GROUPS {groups}"
+        yield "RESNET.WIDTH_PER_GROUP", f"got {width}, expected a multiple of RESNET.NUM_GROUPS {groups}"
 
 
-# (keys that must be right for the check to make sense, check)
-_CROSS_CHECKS = (
+# (keys that must have passed the checks before for this one to make sense, check)
+_CHECKS = (
+    ((), _missing),
+    ((), _choices),
+    ((), _ranges),
+    ((), _lists),
     (("TRAIN.BATCH_SIZE", "TEST.BATCH_SIZE", "NUM_GPUS", "NUM_PROCS"), _batch_sizes),
     (("SHARD_ID", "NUM_SHARDS"), _shards),
-    (
-        (
-            *("SOLVER.LR_POLICY", "SOLVER.BASE_LR", "SOLVER.COSINE_END_LR", "SOLVER.STEPS", "SOLVER.LRS"),
-            *("SOLVER.WARMUP_EPOCHS", "SOLVER.MAX_EPOCH"),
-        ),
-        _schedule,
-    ),
+    (("SOLVER.BASE_LR", "SOLVER.COSINE_END_LR", "SOLVER.WARMUP_EPOCHS", "SOLVER.MAX_EPOCH"), _cosine),
+    (("SOLVER.STEPS", "SOLVER.LRS"), _steps),
     (("DATA.TRAIN_JITTER_SCALES", "DATA.TRAIN_CROP_SIZE"), _crops),
     (("DATA.STD",), _normalisation),
     (("SOLVER.BETAS",), _betas),
-    ((), _task),
+    (("TASK",), _task),
+    (("PROJECTS",), _projects),
     ((), _batch_norm),
     (("RESNET.NUM_GROUPS", "RESNET.WIDTH_PER_GROUP"), _resnet),
 )

@@ -266,6 +266,9 @@ NO_EFFECT = {
     "SLOWFAST.BETA_INV": 8,
     "SLOWFAST.FUSION_CONV_CHANNEL_RATIO": 2,
     "SLOWFAST.FUSION_KERNEL_SZ": 5,
+    "SOLVER.GAMMA": 0.1,
+    "SOLVER.STEP_SIZE": 1,
+    "SOLVER.WARMUP_FACTOR": 0.1,
     "TENSORBOARD.CATEGORIES_PATH": "",
     "TENSORBOARD.CLASS_NAMES_PATH": "",
     "TENSORBOARD.CONFUSION_MATRIX.ENABLE": False,
@@ -336,7 +339,7 @@ def review(cfg):
     for table, refused, consequence in tables:
         for key, default in table.items():
             value = get(cfg, key)
-            if value == default:
+            if _plain(value) == _plain(default):
                 continue
             if refused:
                 advice = ADVICE.get(key, f"set it to {default!r}")
@@ -345,3 +348,8 @@ def review(cfg):
                 advice = f"; {ADVICE[key]}" if key in ADVICE else ""
                 warnings.append((key, f"{value!r} has no effect here{advice}"))
     return refusals, warnings
+
+
+def _plain(value):
+    """Tuples as lists: a configuration that was written to YAML and read again is the same."""
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value

@@ -3,11 +3,11 @@
 import logging
 
 from slowfast.config import legacy, schema
-from slowfast.config.check import find_problems
-from slowfast.config.merge import Mismatch, apply_setting, coerce, decode, is_known
-from slowfast.config.node import CfgNode
+from slowfast.config.check import find_problems, find_remarks
+from slowfast.config.merge import Mismatch, apply_setting, coerce, decode
+from slowfast.config.node import CfgNode, has
 from slowfast.config.projects import import_modules
-from slowfast.config.yaml_reader import BASE_KEY, Reading, Setting, read_yaml
+from slowfast.config.yaml_reader import Reading, Setting, read_yaml
 from slowfast.utils.errors import ConfigError
 
 COMMAND_LINE = "command line"
@@ -26,7 +26,7 @@ def get_cfg():
 def load_cfg(path, opts=(), *, num_shards=None, shard_id=None):
     """The configuration of one run.
 
-    Precedence: defaults < keys of PROJECTS < bases < file < opts < num_shards and shard_id.
+    Precedence: defaults and keys of PROJECTS < bases < file < opts < num_shards and shard_id.
 
     Args:
         path: a .yaml file, or None for the defaults alone.
@@ -38,58 +38,49 @@ def load_cfg(path, opts=(), *, num_shards=None, shard_id=None):
         ConfigError: everything that is wrong, one line for each problem.
     """
     problems = []
-    reading = _attempt(problems, Reading([], []), read_yaml, path) if path is not None else Reading([], [])
+    reading = _attempt(problems, read_yaml, path) if path is not None else None
+    reading = reading or Reading()
     opts = list(opts)
     cfg = get_cfg()
-    for module in _attempt(problems, [], _import_projects, [*reading.settings, *_pairs(opts)]):
+    for module in _attempt(problems, _import_projects, [*reading.settings, *_pairs(opts)]) or []:
         if hasattr(module, "add_config"):
             module.add_config(cfg)
-    keys_known = not problems  # without the file or a project, a key of theirs is not the user's mistake
+    all_keys_known = not problems  # a key of a file or project that cannot be read is not the user's mistake
 
-    settings = [*reading.settings, *_attempt(problems, [], _overrides, cfg, opts)]
-    settings += [
-        Setting(key, value, f"--{key.lower()}")
-        for key, value in (("NUM_SHARDS", num_shards), ("SHARD_ID", shard_id))
-        if value is not None
-    ]
-    origins = {}
-    for setting in settings:
-        if not keys_known and not is_known(cfg, setting.key):
-            continue
-        problem = apply_setting(cfg, setting)
-        origins[setting.key] = setting.origin
-        if problem:
-            problems.append(f"{setting.origin}: {problem}")
+    overrides, dangling = _overrides(cfg, opts)
+    settings = [*reading.settings, *overrides, *_launcher_settings(num_shards, shard_id)]
+    if not all_keys_known:
+        settings = [setting for setting in settings if has(cfg, setting.key)]
+    problems += dangling + _merge(cfg, settings)
 
+    origins = {setting.key: setting.origin for setting in settings}
     refusals, remarks = legacy.review(cfg)
-    found = dict([*refusals, *find_problems(cfg)])  # a value that is not allowed at all says so instead
+    found = dict(refusals) | dict(find_problems(cfg))  # a value that is never allowed says so instead
     problems += [_with_origin(key, text, origins) for key, text in found.items()]
     if problems:
-        raise ConfigError(problems)
-    for remark in [*reading.remarks, *(_with_origin(key, text, origins) for key, text in remarks)]:
+        raise ConfigError(dict.fromkeys(problems))
+    for remark in (*reading.remarks, *(_with_origin(*pair, origins) for pair in (*remarks, *find_remarks(cfg)))):
         logger.warning(remark)
     cfg.freeze()
     return cfg
 
 
-def _attempt(problems, otherwise, function, *args):
-    """function(*args); a ConfigError is collected, so that the user sees all problems at once."""
+def _attempt(problems, function, *args):
+    """function(*args), or None when it raises ConfigError, whose problems are collected with the others."""
     try:
         return function(*args)
     except ConfigError as error:
         problems.extend(error.problems)
-        return otherwise
+        return None
 
 
 def _import_projects(settings):
     """The modules of the last PROJECTS among the settings."""
-    names = [setting for setting in settings if setting.key == "PROJECTS"]
-    if not names:
-        return []
+    chosen = [setting for setting in settings if setting.key == "PROJECTS"][-1:]
     try:
-        return import_modules(coerce(decode(names[-1].value), []))
+        return import_modules(name for setting in chosen for name in coerce(decode(setting.value), []))
     except Mismatch as mismatch:
-        raise ConfigError(f"{names[-1].origin}: PROJECTS: {mismatch}") from None
+        raise ConfigError(f"{chosen[0].origin}: PROJECTS: {mismatch}") from None
 
 
 def _pairs(opts):
@@ -97,16 +88,27 @@ def _pairs(opts):
 
 
 def _overrides(cfg, opts):
-    """Settings of the command line. Raises: ConfigError that shows which key has no value."""
+    """(settings of the command line, problems): of an odd number, those before the key that has no value."""
     pairs = _pairs(opts)
-    if any(setting.key == BASE_KEY for setting in pairs):
-        raise ConfigError(f"{COMMAND_LINE}: {BASE_KEY} stands in .yaml files only")
     if len(opts) % 2 == 0:
-        return pairs
-    swallowed = [setting.key for setting in pairs if isinstance(setting.value, str) and is_known(cfg, setting.value)]
-    dangling = swallowed[0] if swallowed else opts[-1]
-    advice = f"write '{dangling.replace('=', ' ', 1)}'" if "=" in str(dangling) else f"write {dangling} VALUE"
-    raise ConfigError(f"{COMMAND_LINE}: overrides come in pairs KEY VALUE, '{dangling}' has no value; {advice}")
+        return pairs, []
+    swallowed = [n for n, pair in enumerate(pairs) if isinstance(pair.value, str) and has(cfg, pair.value)]
+    position = swallowed[0] if swallowed else len(pairs)
+    key = opts[2 * position]
+    advice = f"write {key.replace('=', ' ', 1)}" if "=" in key else f"write {key} VALUE"
+    return pairs[:position], [f"{COMMAND_LINE}: overrides come in pairs KEY VALUE, '{key}' has no value; {advice}"]
+
+
+def _launcher_settings(num_shards, shard_id):
+    given = (("NUM_SHARDS", num_shards), ("SHARD_ID", shard_id))
+    return [Setting(key, value, f"--{key.lower()}") for key, value in given if value is not None]
+
+
+def _merge(cfg, settings):
+    """Put settings into cfg in order; returns the problems."""
+    defaults = cfg.clone()
+    found = [(setting.origin, apply_setting(cfg, setting, defaults)) for setting in settings]
+    return [f"{origin}: {problem}" for origin, problem in found if problem]
 
 
 def _with_origin(key, text, origins):

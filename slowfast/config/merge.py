@@ -4,7 +4,7 @@ import ast
 import difflib
 import warnings
 
-from slowfast.config.node import CfgNode, get, leaves, put
+from slowfast.config.node import get, has, is_section, leaves, put
 
 VALID_TYPES = (bool, int, float, str, list, tuple, type(None))
 
@@ -13,31 +13,25 @@ class Mismatch(Exception):
     """A value cannot replace a default; the message says what was got and what was expected."""
 
 
-def apply_setting(cfg, setting):
+def apply_setting(cfg, setting, defaults):
     """Put one Setting into cfg.
 
+    Args:
+        defaults: a cfg whose types count.
     Returns:
         None, or the text of what is wrong; cfg is then unchanged.
     Source: PySlowFast's merging, except that a whole number is taken for a float key.
     """
-    if not is_known(cfg, setting.key):
-        return unknown_key(cfg, setting.key)
+    if not has(defaults, setting.key):
+        return unknown_key(defaults, setting.key)
+    default = get(defaults, setting.key)
     try:
-        value = coerce(decode(setting.value), get(cfg, setting.key))
+        value = coerce(decode(setting.value), default)
     except Mismatch as mismatch:
         return f"{setting.key}: {mismatch}"
-    put(cfg, setting.key, value)
+    if not is_section(default):
+        put(cfg, setting.key, value)
     return None
-
-
-def is_known(cfg, key):
-    """Whether a dotted path names a key or a section."""
-    node = cfg
-    for name in key.split("."):
-        if not isinstance(node, CfgNode) or name not in node:
-            return False
-        node = node[name]
-    return True
 
 
 def decode(value):
@@ -46,9 +40,7 @@ def decode(value):
         return value
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # a path such as 'C:\\data' is no literal, and no reason for a SyntaxWarning
+            warnings.simplefilter("ignore")  # text with a backslash is no literal, and no reason for a SyntaxWarning
             return ast.literal_eval(value)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return value
@@ -58,22 +50,23 @@ def coerce(value, default):
     """`value` in the type of `default`.
 
     Equal types pass, so does None on either side; list and tuple become each other, a whole number becomes a float.
+    A section takes only an empty section.
     Raises: Mismatch.
     """
-    if isinstance(default, CfgNode):
-        if value == {} and isinstance(value, dict):
+    if is_section(default):
+        if isinstance(value, dict) and not value:
             return default
         raise Mismatch(f"got {_describe(value)}, expected a section of keys ({', '.join(list(default)[:3])}, ...)")
-    kinds = type(value), type(default)
-    if kinds[0] in VALID_TYPES and (kinds[0] is kinds[1] or type(None) in kinds):
+    got, expected = type(value), type(default)
+    if got in VALID_TYPES and (got is expected or type(None) in (got, expected)):
         return value
-    if kinds in ((list, tuple), (tuple, list)):
-        return kinds[1](value)
-    if kinds == (int, float):
+    if (got, expected) in ((list, tuple), (tuple, list)):
+        return expected(value)
+    if (got, expected) == (int, float):
         try:
             return float(value)
         except OverflowError:
-            raise Mismatch(f"got a whole number of {len(str(abs(value)))} digits, expected a float") from None
+            raise Mismatch("got a whole number too large for a float") from None
     raise Mismatch(f"got {_describe(value)}, expected {_expected(value, default)}")
 
 
@@ -95,9 +88,9 @@ def _describe(value):
 
 def _expected(value, default):
     text = f"{type(default).__name__} like {default!r}"
-    if isinstance(default, bool) and str(value).lower() in ("true", "false", "0", "1", "yes", "no", "on", "off"):
+    if isinstance(default, bool):
         return f"{text}; write True or False"
-    if isinstance(default, str):
+    if isinstance(default, str) and not isinstance(value, dict):
         return f"{text}; to mean the text, quote it twice: '\"{value}\"'"
     if isinstance(default, list | tuple) and isinstance(value, str):
         return f"{text}; words in a list need quotes: \"['a', 'b']\""

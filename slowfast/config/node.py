@@ -32,15 +32,29 @@ def _rebuild(items, frozen):
     return node
 
 
+def is_section(value):
+    """Whether a value is a section of keys; a project may have made it from YACS' or fvcore's class."""
+    return isinstance(value, YacsNode)
+
+
 def leaves(node, prefix=""):
     """All keys of a tree as {dotted path: value}, in the tree's order; sections themselves are not listed."""
     found = {}
     for name, value in node.items():
-        if isinstance(value, YacsNode):
+        if is_section(value):
             found.update(leaves(value, f"{prefix}{name}."))
         else:
             found[prefix + name] = value
     return found
+
+
+def has(node, key):
+    """Whether a dotted path names a key or a section."""
+    for name in key.split("."):
+        if not is_section(node) or name not in node:
+            return False
+        node = node[name]
+    return True
 
 
 def get(node, key):

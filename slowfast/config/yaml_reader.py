@@ -1,6 +1,7 @@
 """Reads YAML files into flat settings that remember file and line. Plain data only: nothing in a file can run code."""
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,8 @@ class Setting:
 class Reading:
     """What a file and its bases say: settings in the order in which they apply, and remarks worth a warning."""
 
-    settings: list
-    remarks: list
+    settings: list = field(default_factory=list)
+    remarks: list = field(default_factory=list)
 
 
 def read_yaml(path, named_by="--cfg"):
@@ -43,7 +44,7 @@ def read_yaml(path, named_by="--cfg"):
     Raises:
         ConfigError: not a .yaml file, missing, unreadable, no mapping, a tag, or bases that lead back to themselves.
     """
-    reading = Reading([], [])
+    reading = Reading()
     _read_chain(Path(path), named_by, (), reading)
     return reading
 
@@ -56,7 +57,7 @@ def _read_chain(path, named_by, above, reading):
         raise ConfigError(f"{named_by}: the files lead back to themselves: {names}")
     document = _Document(path, _read_bytes(path, named_by))
     for base, line in document.bases:
-        base_path = path.parent / Path(base).expanduser()  # an absolute base stays as it is
+        base_path = path.parent / os.path.expanduser(base)  # an absolute base stays as it is
         _read_chain(base_path, f"{path}:{line}: {BASE_KEY}", (*above, resolved), reading)
     reading.settings.extend(document.settings)
     reading.remarks.extend(document.remarks)
@@ -79,13 +80,14 @@ class _Document:
     def __init__(self, path, text):
         self.path = path
         self.bases, self.settings, self.remarks = [], [], []
+        self.checked = set()  # mappings; an alias brings the same one a second time
         self.loader = None
         try:
             self.loader = yaml.SafeLoader(text)
             root = self.loader.get_single_node()
             if root is None:  # nothing but comments
                 return
-            if not isinstance(root, yaml.MappingNode):
+            if root.tag != "tag:yaml.org,2002:map":
                 raise ConfigError(f"{self._at(root)}: a cfg file holds 'KEY: value' lines and sections of them")
             self._take_section(root, "")
         except yaml.YAMLError as error:
@@ -95,36 +97,38 @@ class _Document:
                 self.loader.dispose()
 
     def _take_section(self, node, prefix, inside=()):
+        """Append the settings of a mapping; of a key that is given twice the last one counts, as upstream's files need.
+
+        inside: the mappings that this one stands in.
+        """
         if node in inside:
             raise ConfigError(f"{self._at(node)}: section {prefix[:-1]} contains itself")
-        self.loader.flatten_mapping(node)  # '<<: *anchor'
-        for name_node, value_node in self._last_of_each(node, prefix):
+        if node not in self.checked:
+            self.checked.add(node)
+            self._check_names(node, prefix)
+            self.loader.flatten_mapping(node)  # puts the pairs of '<<: *anchor' before the mapping's own
+        pairs = {name_node.value: (name_node, value_node) for name_node, value_node in node.value}
+        for name_node, value_node in pairs.values():
             key = prefix + name_node.value
             if key == BASE_KEY:
                 self._take_bases(value_node)
-            elif isinstance(value_node, yaml.MappingNode) and value_node.value:
+            elif value_node.tag == "tag:yaml.org,2002:map" and value_node.value:
                 self._take_section(value_node, f"{key}.", (*inside, node))
             else:
                 self.settings.append(Setting(key, self._value(value_node, key), self._at(name_node)))
 
-    def _last_of_each(self, node, prefix):
-        """The pairs of a mapping; of a key that is given twice the last one counts, as upstream's files need."""
-        pairs = {}
-        for name_node, value_node in node.value:
-            if name_node.tag != "tag:yaml.org,2002:str":
-                raise ConfigError(f"{self._at(name_node)}: a key is a word, got '{name_node.value}'")
-            if "." in name_node.value:
-                section, _, rest = name_node.value.partition(".")
-                raise ConfigError(
-                    f"{self._at(name_node)}: {name_node.value}: write '{section}:' and below it '  {rest}: ...'"
-                )
-            if name_node.value in pairs:
-                self.remarks.append(
-                    f"{self._at(name_node)}: {prefix}{name_node.value} already stands in line "
-                    f"{self._line(pairs[name_node.value][0])}; the last one counts"
-                )
-            pairs[name_node.value] = name_node, value_node
-        return list(pairs.values())
+    def _check_names(self, node, prefix):
+        lines = {}
+        for name_node, _ in node.value:
+            name, at = name_node.value, self._at(name_node)
+            if name_node.tag not in ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"):
+                raise ConfigError(f"{at}: a key is a word, got '{name}'")
+            if "." in name:
+                section, _, rest = name.partition(".")
+                raise ConfigError(f"{at}: {name}: write '{section}:' and below it '  {rest}: ...'")
+            if name in lines:
+                self.remarks.append(f"{at}: {prefix}{name} already stands in line {lines[name]}; the last one counts")
+            lines[name] = self._line(name_node)
 
     def _take_bases(self, node):
         """`_BASE_` is one file or a list of files that apply in this order."""
@@ -137,8 +141,8 @@ class _Document:
     def _value(self, node, key):
         try:
             return self.loader.construct_object(node, deep=True)
-        except yaml.constructor.ConstructorError:
-            raise ConfigError(f"{self._at(node)}: {key}: {_TAGS_REFUSED}") from None
+        except yaml.constructor.ConstructorError as error:
+            raise ConfigError(f"{self._at(node)}: {key}: {error.problem}; {_PLAIN_VALUES}") from None
         except ValueError as error:  # a date such as 2024-99-99
             raise ConfigError(f"{self._at(node)}: {key}: {error}") from None
 
@@ -155,7 +159,4 @@ class _Document:
         return f"{where}: not readable as YAML: {problem}"
 
 
-_TAGS_REFUSED = (
-    "only plain values (numbers, words, True, False, None, lists) are read, never a tag such as !!python/object; "
-    "a cfg cannot run code"
-)
+_PLAIN_VALUES = "a cfg holds plain values (numbers, words, True, False, None, lists) and cannot run code"

@@ -15,11 +15,8 @@ def add(cfg):
     cfg.SOLVER.COSINE_AFTER_WARMUP = False  # cosine: start the half-wave after the warm-up, not at epoch 0
     cfg.SOLVER.STEPS = []  # steps: epochs at which LRS changes, the first is 0
     cfg.SOLVER.LRS = []  # steps: factor on BASE_LR from each of STEPS on
-    cfg.SOLVER.GAMMA = 0.1  # upstream's factor of policies that take one; unused by the two policies above
-    cfg.SOLVER.STEP_SIZE = 1  # upstream's epochs between such factors; unused by the two policies above
     cfg.SOLVER.WARMUP_EPOCHS = 0.0  # epochs of linear growth from WARMUP_START_LR
     cfg.SOLVER.WARMUP_START_LR = 0.01
-    cfg.SOLVER.WARMUP_FACTOR = 0.1  # upstream's key of an older warm-up; unused
     # Optimizer.
     cfg.SOLVER.MOMENTUM = 0.9  # sgd
     cfg.SOLVER.DAMPENING = 0.0  # sgd
