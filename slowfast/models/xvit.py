@@ -89,6 +89,7 @@ class XViT(nn.Module):
             num_frames=num_frames,
             patch_size=patch_size,
             embed_dim=embed_dim,
+            depth=depth,
             num_heads=num_heads,
             pretrain_image_size=pretrain_image_size,
             num_temporal_embeddings=num_temporal_embeddings,
@@ -100,42 +101,68 @@ class XViT(nn.Module):
         if problems:
             raise ConfigError(problems)
         self.num_frames = num_frames
-        shift = partial(TimeShift, num_segments, shift_div)
-        blocks = [
-            Block(
-                embed_dim,
-                num_heads,
-                mlp_ratio=mlp_ratio,
-                norm_eps=BACKBONE_NORM_EPS,
-                attention_dropout=attention_dropout,
-                drop_path=rate,
-                fold=num_frames,
-                mix_keys_values=shift() if index in shift_blocks else None,
-            )
-            for index, rate in enumerate(depth_rates(drop_path, depth))
-        ]
         self.base_model = FrameEncoder(
-            PatchEmbed(in_channels, embed_dim, (patch_size, patch_size)),
-            blocks,
-            embed_dim,
-            stored_grid=(pretrain_image_size // patch_size,) * 2,
+            num_frames,
+            patch_size=patch_size,
+            embed_dim=embed_dim,
+            depth=depth,
+            num_heads=num_heads,
+            mlp_ratio=mlp_ratio,
+            in_channels=in_channels,
+            pretrain_image_size=pretrain_image_size,
             num_temporal_embeddings=num_temporal_embeddings,
+            mixing={index: TimeShift(num_segments, shift_div) for index in shift_blocks},
             dropout=dropout,
+            attention_dropout=attention_dropout,
+            drop_path=drop_path,
             pos_init_std=pos_init_std,
             act_checkpoint=act_checkpoint,
         )
         self.new_fc = nn.Linear(embed_dim, num_classes)
         self.consensus = None
         if consensus == "vit":
-            head_blocks = [
-                Block(
-                    embed_dim, head_heads, qkv_bias=False, dropout=head_dropout, attention_dropout=head_attention_dropout
-                )
-                for _ in range(head_layers)
-            ]
-            self.consensus = TemporalHead(head_blocks, embed_dim, head_mlp_dim, num_classes, dropout=dropout)
+            block = partial(
+                Block, embed_dim, head_heads, dropout=head_dropout, attention_dropout=head_attention_dropout
+            )
+            blocks = [block(qkv_bias=False) for _ in range(head_layers)]
+            self.consensus = TemporalHead(blocks, embed_dim, head_mlp_dim, num_classes, dropout=dropout)
             self.new_fc.requires_grad_(False)  # in released checkpoints, but without influence here
         self._initialise()
+
+    @classmethod
+    def from_cfg(cls, cfg):
+        """Raises: ConfigError with all sizes that do not fit, crop sizes included."""
+        sizes = backbone_sizes(cfg.XVIT)
+        head = cfg.TEMPORAL_HEAD
+        problems = input_problems(cfg, sizes)
+        try:
+            model = cls(
+                cfg.MODEL.NUM_CLASSES,
+                cfg.DATA.NUM_FRAMES,
+                **sizes,
+                in_channels=cfg.DATA.INPUT_CHANNEL_NUM[0],
+                pretrain_image_size=cfg.XVIT.PRETRAIN_IMAGE_SIZE,
+                num_temporal_embeddings=cfg.XVIT.NUM_TEMPORAL_EMBEDDINGS,
+                num_segments=cfg.XVIT.NUM_SEGMENTS,
+                shift_div=cfg.XVIT.SHIFT_DIV,
+                shift_blocks=cfg.XVIT.LOCATIONS_LIST,
+                consensus=cfg.XVIT.CONSENSUS_TYPE,
+                head_layers=head.NUM_HIDDEN_LAYERS,
+                head_heads=head.NUM_ATTENTION_HEADS,
+                head_mlp_dim=head.MLP_DIM,
+                dropout=cfg.MODEL.DROPOUT_RATE,
+                attention_dropout=cfg.XVIT.BACKBONE.DROP_ATTN_RATE,
+                drop_path=cfg.XVIT.BACKBONE.DROP_PATH_RATE,
+                head_dropout=head.HIDDEN_DROPOUT_PROB,
+                head_attention_dropout=head.ATTENTION_PROBS_DROPOUT_PROB,
+                pos_init_std=cfg.XVIT.POS_INIT_STD,
+                act_checkpoint=cfg.MODEL.ACT_CHECKPOINT,
+            )
+        except ConfigError as error:
+            raise ConfigError(problems + error.problems) from None
+        if problems:
+            raise ConfigError(problems)
+        return model
 
     def _initialise(self):
         for module in self.modules():
@@ -157,29 +184,52 @@ class XViT(nn.Module):
 
 
 class FrameEncoder(nn.Module):
-    """The vision transformer that sees frames one by one, but for the shift inside its blocks."""
+    """The vision transformer that sees frames one by one, but for the mixing inside its blocks.
+
+    Arguments as XViT's; `mixing` maps a block's index to what mixes its keys and values.
+    """
 
     def __init__(
         self,
-        patch_embed,
-        blocks,
-        dim,
+        num_frames,
         *,
-        stored_grid,
+        patch_size,
+        embed_dim,
+        depth,
+        num_heads,
+        mlp_ratio,
+        in_channels,
+        pretrain_image_size,
         num_temporal_embeddings,
+        mixing,
         dropout,
+        attention_dropout,
+        drop_path,
         pos_init_std,
         act_checkpoint,
     ):
         super().__init__()
-        self.stored_grid = stored_grid
         self.act_checkpoint = act_checkpoint
-        self.cls_token = learnt_positions(1, 1, dim, std=INIT_STD)
-        self.pos_embed = learnt_positions(1, 1 + stored_grid[0] * stored_grid[1], dim, std=pos_init_std)
-        self.temp_embed = learnt_positions(1, num_temporal_embeddings, 1, dim, std=pos_init_std)
-        self.patch_embed = patch_embed
-        self.blocks = nn.ModuleList(blocks)
-        self.norm = nn.LayerNorm(dim, eps=BACKBONE_NORM_EPS)
+        self.stored_grid = (pretrain_image_size // patch_size,) * 2
+        num_patches = self.stored_grid[0] * self.stored_grid[1]
+        self.cls_token = learnt_positions(1, 1, embed_dim, std=INIT_STD)
+        self.pos_embed = learnt_positions(1, 1 + num_patches, embed_dim, std=pos_init_std)
+        self.temp_embed = learnt_positions(1, num_temporal_embeddings, 1, embed_dim, std=pos_init_std)
+        self.patch_embed = PatchEmbed(in_channels, embed_dim, (patch_size, patch_size))
+        self.blocks = nn.ModuleList(
+            Block(
+                embed_dim,
+                num_heads,
+                mlp_ratio=mlp_ratio,
+                norm_eps=BACKBONE_NORM_EPS,
+                attention_dropout=attention_dropout,
+                drop_path=rate,
+                fold=num_frames,
+                mix_keys_values=mixing.get(index),
+            )
+            for index, rate in enumerate(depth_rates(drop_path, depth))
+        )
+        self.norm = nn.LayerNorm(embed_dim, eps=BACKBONE_NORM_EPS)
         self.head = nn.Dropout(dropout)
 
     def forward(self, frames):
@@ -212,11 +262,52 @@ class TemporalHead(nn.Module):
         return self.mlp_head(x[:, 0])
 
 
+def backbone_sizes(xvit):
+    """Sizes of the backbone: those that XVIT.BASE_MODEL names, unless a key of their own is set.
+
+    Args:
+        xvit: the cfg's XVIT section.
+    Returns:
+        dict of XViT's arguments patch_size, embed_dim, depth, num_heads, mlp_ratio.
+    Raises:
+        ConfigError naming the keys that are missing when BASE_MODEL names no size.
+    """
+    sizes = {"patch_size": None, "embed_dim": None, "depth": None, "num_heads": None, "mlp_ratio": 4.0}
+    if name := BASE_MODEL_NAME.fullmatch(xvit.BASE_MODEL):
+        sizes["embed_dim"], sizes["depth"], sizes["num_heads"] = SIZES[name[1]]
+        sizes["patch_size"] = int(name[2])
+    sizes = {argument: xvit[argument.upper()] or named for argument, named in sizes.items()}
+    missing = [f"XVIT.{argument.upper()}" for argument, value in sizes.items() if not value]
+    if missing:
+        raise ConfigError(
+            f"XVIT.BASE_MODEL '{xvit.BASE_MODEL}' names no size of XViT: use vit_small_patch16_224, "
+            f"vit_base_patch16_224 or vit_large_patch16_224 (any patch), or set {', '.join(missing)}."
+        )
+    return sizes
+
+
+def input_problems(cfg, sizes):
+    """What of the cfg does not fit the backbone's `sizes`: crops, and the width that the temporal head expects."""
+    patch_size, embed_dim = sizes["patch_size"], sizes["embed_dim"]
+    problems = [
+        f"DATA.{key} {cfg.DATA[key]} must be a multiple of XVIT.PATCH_SIZE {patch_size}."
+        for key in ("TRAIN_CROP_SIZE", "TEST_CROP_SIZE")
+        if cfg.DATA[key] % patch_size
+    ]
+    if cfg.XVIT.CONSENSUS_TYPE == "vit" and cfg.TEMPORAL_HEAD.HIDDEN_DIM != embed_dim:
+        problems.append(
+            f"TEMPORAL_HEAD.HIDDEN_DIM {cfg.TEMPORAL_HEAD.HIDDEN_DIM} must equal XVIT.EMBED_DIM {embed_dim}: "
+            "the temporal head takes the frame features as they are."
+        )
+    return problems
+
+
 def size_problems(
     *,
     num_frames,
     patch_size,
     embed_dim,
+    depth,
     num_heads,
     pretrain_image_size,
     num_temporal_embeddings,
@@ -232,6 +323,9 @@ def size_problems(
         if part < 1 or whole % part:
             problems.append(f"{part_key} {part} must be a divisor of {whole_key} {whole}.")
 
+    for key, value in (("XVIT.EMBED_DIM", embed_dim), ("XVIT.DEPTH", depth)):
+        if value < 1:
+            problems.append(f"{key} {value} must be at least 1.")
     must_divide(patch_size, "XVIT.PATCH_SIZE", pretrain_image_size, "XVIT.PRETRAIN_IMAGE_SIZE")
     must_divide(num_heads, "XVIT.NUM_HEADS", embed_dim, "XVIT.EMBED_DIM")
     must_divide(num_temporal_embeddings, "XVIT.NUM_TEMPORAL_EMBEDDINGS", num_frames, "DATA.NUM_FRAMES")
