@@ -1,6 +1,8 @@
 """Fixtures shared by all tests; the only place that knows where reference data lies."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -27,4 +29,13 @@ def reference_dir():
     folder = Path(os.environ.get("SLOWFAST_REFERENCE_DIR", REPO.parent / "shared"))
     if not (folder / "parity").is_dir():
         pytest.skip(f"no reference data in {folder}; set SLOWFAST_REFERENCE_DIR to its folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def toy_set(repo, tmp_path_factory):
+    """Folder of the toy data set at its full size, made once."""
+    folder = tmp_path_factory.mktemp("toy")
+    command = [sys.executable, "tools/prepare/make_toy_dataset.py", "--out", str(folder)]
+    subprocess.run(command, cwd=repo, check=True, capture_output=True)
     return folder

@@ -1,0 +1,143 @@
+"""Names, pruning and what a run starts from."""
+
+import pytest
+import torch
+from torch import nn
+
+from slowfast.config import get_cfg
+from slowfast.engine.checkpoints import Checkpointer, initialise
+from slowfast.engine.state import TrainState
+from slowfast.utils.errors import UserError
+
+
+@pytest.fixture
+def cfg(tmp_path):
+    cfg = get_cfg()
+    cfg.OUTPUT_DIR = str(tmp_path)
+    cfg.CHECKPOINT.KEEP_LAST = 2
+    return cfg
+
+
+def _state(width=3, effective_batch=8, seed=0):
+    torch.manual_seed(seed)
+    model = nn.Linear(width, 2)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.1)
+    return TrainState(model, optimizer, torch.amp.GradScaler("cpu", enabled=False), effective_batch)
+
+
+def _step(state):
+    state.model(torch.ones(1, state.model.in_features)).sum().backward()
+    state.optimizer.step()
+    state.finish_step()
+
+
+def _names(tmp_path):
+    return sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
+
+
+def test_names_last_and_pruning(cfg, tmp_path):
+    checkpoints, state = Checkpointer(cfg), _state()
+    assert checkpoints.last() is None
+    _step(state)
+    checkpoints.save(state)
+    _step(state)
+    checkpoints.save(state, epoch_done=True)
+    state.finish_epoch()
+    checkpoints.save(state)
+    checkpoints.save_best(state)
+    _step(state)
+    checkpoints.save(state)
+    assert _names(tmp_path) == [
+        "best.pyth",
+        "checkpoint_epoch_00001.pyth",
+        "checkpoint_epoch_00001_iter_00000003.pyth",
+        "last",
+    ]
+    assert (tmp_path / "checkpoints/last").read_text() == "checkpoint_epoch_00001_iter_00000003.pyth\n"
+    assert checkpoints.last().name == "checkpoint_epoch_00001_iter_00000003.pyth"
+
+
+def test_keep_last_0_keeps_all(cfg, tmp_path):
+    cfg.CHECKPOINT.KEEP_LAST = 0
+    checkpoints, state = Checkpointer(cfg), _state()
+    for _ in range(4):
+        _step(state)
+        checkpoints.save(state)
+    assert len(checkpoints.all()) == 4
+
+
+def test_without_the_pointer_the_furthest_one_is_last(cfg, tmp_path):
+    checkpoints, state = Checkpointer(cfg), _state()
+    for _ in range(2):
+        _step(state)
+        state.finish_epoch()
+        checkpoints.save(state)
+    (tmp_path / "checkpoints/last").unlink()
+    assert checkpoints.last().name == "checkpoint_epoch_00002.pyth"
+
+
+def test_resume_takes_over_everything(cfg):
+    checkpoints, state = Checkpointer(cfg), _state()
+    for _ in range(3):
+        _step(state)
+    state.add_sums({"loss": 1.5})
+    state.best = 12.5
+    checkpoints.save(state)
+    fresh = _state(seed=1)
+    initialise(fresh, cfg, checkpoints)
+    assert (fresh.epoch, fresh.step_in_epoch, fresh.step, fresh.best, fresh.sums) == (0, 3, 3, 12.5, {"loss": 1.5})
+    for one in (state, fresh):
+        _step(one)
+    assert torch.equal(state.model.weight, fresh.model.weight)
+
+
+def test_no_auto_resume_starts_anew(cfg):
+    checkpoints, state = Checkpointer(cfg), _state()
+    _step(state)
+    checkpoints.save(state)
+    cfg.TRAIN.AUTO_RESUME = False
+    fresh = _state(seed=1)
+    initialise(fresh, cfg, checkpoints)
+    assert fresh.step == 0
+
+
+def test_epoch_reset_takes_the_weights_alone(cfg, tmp_path):
+    checkpoints, state = Checkpointer(cfg), _state()
+    _step(state)
+    checkpoints.save(state)
+    cfg.TRAIN.CHECKPOINT_FILE_PATH = str(checkpoints.last())
+    cfg.TRAIN.CHECKPOINT_EPOCH_RESET = True
+    cfg.OUTPUT_DIR = str(tmp_path / "another")
+    fresh = _state(seed=1)
+    initialise(fresh, cfg, Checkpointer(cfg))
+    assert fresh.step == 0
+    assert torch.equal(state.model.weight, fresh.model.weight)
+
+
+def test_another_effective_batch_inside_an_epoch_is_refused(cfg):
+    checkpoints, state = Checkpointer(cfg), _state(effective_batch=8)
+    _step(state)
+    checkpoints.save(state)
+    with pytest.raises(UserError, match=r"8 clips an optimizer step, now it is 12"):
+        initialise(_state(effective_batch=12), cfg, checkpoints)
+
+
+def test_another_model_is_refused_by_name(cfg):
+    checkpoints, state = Checkpointer(cfg), _state(width=3)
+    checkpoints.save(state)
+    with pytest.raises(UserError, match=r"checkpoint_epoch_00000.pyth does not fit this configuration"):
+        initialise(_state(width=4), cfg, checkpoints)
+
+
+def test_a_foreign_file_is_refused_with_the_way_to_use_it(cfg, tmp_path):
+    checkpoints = Checkpointer(cfg)
+    checkpoints.folder.mkdir()
+    torch.save({"model_state": {}}, checkpoints.folder / "checkpoint_epoch_00005.pyth")
+    with pytest.raises(UserError, match=r"TRAIN.CHECKPOINT_FILE_PATH"):
+        initialise(_state(), cfg, checkpoints)
+
+
+def test_a_failed_write_names_the_file(cfg, tmp_path):
+    (tmp_path / "checkpoints").write_text("a file where the folder should be")
+    with pytest.raises(UserError, match="checkpoints"):
+        Checkpointer(cfg).save(_state())
