@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from slowfast.evaluation.results import code_version, library_versions
 from slowfast.utils.command_line import run_command
 from slowfast.utils.errors import UserError
 from slowfast.utils.io import atomic_write_text
+from slowfast.utils.provenance import code_version, versions
 
 REPO = Path(__file__).resolve().parents[1]
 SEEDS = (1, 2, 3)
@@ -118,7 +118,7 @@ def main():
         "seeds": seeds,
         "machine": f"{platform.machine()}, {torch.get_num_threads()} threads, no GPU used",
         "code": code_version(),
-        "versions": library_versions(),
+        "versions": versions(),
     }
     path = REPO / "docs" / "results" / f"{name}.json"
     atomic_write_text(path, json.dumps(result, indent=2) + "\n")

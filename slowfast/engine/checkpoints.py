@@ -82,6 +82,12 @@ def _position(match):
     return int(match[1]), int(match[2] or 0)
 
 
+def epochs_done(path):
+    """Epochs that were finished when a checkpoint was written; None if it does not say."""
+    index = read_checkpoint(path).get("epoch")  # of the last finished epoch, as PySlowFast counts
+    return index + 1 if isinstance(index, int) else None
+
+
 def initialise(state, cfg, checkpoints):
     """Bring a fresh state to where training starts.
 

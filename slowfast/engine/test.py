@@ -4,12 +4,13 @@ import torch
 
 from slowfast.config import derive
 from slowfast.datasets.build import construct_loader
-from slowfast.engine.checkpoints import Checkpointer
+from slowfast.engine.checkpoints import Checkpointer, epochs_done
 from slowfast.engine.feed import Feed
 from slowfast.engine.metrics_log import Progress
+from slowfast.engine.plan import describe
 from slowfast.engine.precision import Precision
 from slowfast.evaluation.ensemble import ViewEnsemble
-from slowfast.evaluation.results import write_test_results
+from slowfast.evaluation.results import RunRecord, describe_checkpoint, write_test_results
 from slowfast.models import build_model
 from slowfast.tasks import build_task
 from slowfast.utils import distributed
@@ -32,13 +33,14 @@ def test(cfg, device):
     """
     seed_torch(cfg.RNG_SEED, "initialise")
     model = build_model(cfg)
-    weights = load_test_weights(model, cfg)
+    checkpoint = load_test_weights(model, cfg)
     model.to(device).eval()
     loader = construct_loader(cfg, "test", rank=distributed.rank(), world_size=distributed.world_size())
-    ensemble = score(model, loader, cfg, device)
-    code = EXIT_DONE
+    record = RunRecord.from_cfg(cfg, loader.dataset, checkpoint, distributed.world_size())
     if distributed.is_main():
-        code = _conclude(cfg, loader.dataset, ensemble, weights)
+        get_logger().info(describe(cfg, model, {"test": loader}))
+    ensemble = score(model, loader, cfg, device)
+    code = _conclude(cfg, ensemble, record) if distributed.is_main() else None
     return distributed.broadcast_object(code)
 
 
@@ -46,7 +48,7 @@ def load_test_weights(model, cfg):
     """Load what is to be tested: TEST.CHECKPOINT_FILE_PATH, else the run's last checkpoint, else TRAIN's file.
 
     Returns:
-        path of the file; None for random weights, which TEST.ALLOW_RANDOM_WEIGHTS must allow.
+        what `describe_checkpoint` says of the file; None for random weights, which TEST.ALLOW_RANDOM_WEIGHTS must allow.
     Raises:
         UserError: there is no file, or it does not give every parameter of the model.
     """
@@ -66,7 +68,7 @@ def load_test_weights(model, cfg):
             f"{path} does not hold the tested model (MODEL.MODEL_NAME {cfg.MODEL.MODEL_NAME}): {report}. "
             "Check the model's keys and MODEL.NUM_CLASSES against the checkpoint's"
         )
-    return path
+    return describe_checkpoint(path, epochs_done(path))
 
 
 @torch.inference_mode()
@@ -94,10 +96,10 @@ def score(model, loader, cfg, device):
     return ensemble.merge(distributed.gather_objects(ensemble.state()))
 
 
-def _conclude(cfg, dataset, ensemble, weights):
+def _conclude(cfg, ensemble, record):
     """Write the results and say them; the exit code."""
     log = get_logger()
-    result = write_test_results(cfg, dataset, ensemble, weights, world_size=distributed.world_size())
+    result = write_test_results(cfg.OUTPUT_DIR, ensemble, record, save_results_path=cfg.TEST.SAVE_RESULTS_PATH)
     for video in result["unreadable"]:
         log.error(f"unreadable test video {video['path']}: {video['reason']}")
     log.info(
