@@ -85,7 +85,7 @@ class _Document:
         try:
             self.loader = yaml.SafeLoader(text)
             root = self.loader.get_single_node()
-            if root is None:  # nothing but comments
+            if root is None or root.tag == "tag:yaml.org,2002:null":  # nothing but comments
                 return
             if root.tag != "tag:yaml.org,2002:map":
                 raise ConfigError(f"{self._at(root)}: a cfg file holds 'KEY: value' lines and sections of them")

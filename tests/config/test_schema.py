@@ -1,0 +1,68 @@
+"""Keys and defaults: all of the public code's, with its types, but for the ones that this trainer changes."""
+
+from slowfast.config import CfgNode, get_cfg, legacy, schema
+from slowfast.config.check import AT_LEAST, FRACTIONS
+from slowfast.config.node import leaves
+
+# docs: what differs from upstream on purpose
+CHANGED = {"DATA.PATH_LABEL_SEPARATOR": "auto", "TENSORBOARD.ENABLE": True}
+# XViT's augmentations are on there by default; here nothing is switched on that does not exist
+CHANGED_XVIT = {"DATA.RANDAUGMENT": False, "DATA.USE_XVIT_AGUMENTATION": False}
+
+
+def honoured():
+    cfg = CfgNode()
+    schema.add_all(cfg)
+    return leaves(cfg)
+
+
+def check_defaults(expected):
+    ours = leaves(get_cfg())
+    for key, default in expected.items():
+        assert key in ours, key
+        assert (ours[key], type(ours[key])) == (default, type(default)), key
+
+
+def test_all_upstream_keys_exist_with_upstreams_default_and_type(reference_defaults):
+    upstream = reference_defaults("config_defaults.json", "keys")
+    assert len(upstream) == 339
+    check_defaults(upstream | CHANGED)
+
+
+def test_all_keys_of_xvit_exist_with_its_default_and_type(reference_defaults):
+    check_defaults(reference_defaults("xvit_config_defaults.json", "added") | CHANGED_XVIT)
+
+
+def test_own_keys_are_the_documented_ones(reference_defaults):
+    upstream = reference_defaults("config_defaults.json", "keys")
+    xvit = reference_defaults("xvit_config_defaults.json", "added")
+    assert set(leaves(get_cfg())) - set(upstream) - set(xvit) == {
+        *("PROJECTS", "NUM_PROCS", "CHECKPOINT.KEEP_LAST", "DATA_LOADER.PREFETCH_FACTOR", "SOLVER.ACCUMULATE_STEPS"),
+        *("TRAIN.CHECKPOINT_PERIOD_ITERS", "TRAIN.PRECISION", "TRAIN.MAX_UNREADABLE_IN_A_ROW"),
+        *("TEST.SCORES", "TEST.ALLOW_RANDOM_WEIGHTS", "TEST.MAX_UNREADABLE", "TEST.FRAME_ORDER"),
+        *("DATA.READER", "DATA.CLASS_NAMES_PATH"),
+        *("BENCHMARK.ENABLE", "BENCHMARK.NUM_WARMUP", "BENCHMARK.NUM_ITERS"),
+        *("XVIT.PATCH_SIZE", "XVIT.EMBED_DIM", "XVIT.DEPTH", "XVIT.NUM_HEADS", "XVIT.MLP_RATIO"),
+        *("XVIT.NUM_TEMPORAL_EMBEDDINGS", "XVIT.PRETRAIN_IMAGE_SIZE", "XVIT.POS_INIT_STD"),
+    }
+
+
+def test_each_key_is_either_honoured_or_legacy():
+    tables = (legacy.CHANGES_TRAINING, legacy.CHANGES_TEST, legacy.CHANGES_EVERY_JOB, legacy.NO_EFFECT)
+    names = [*honoured(), *(key for table in tables for key in table)]
+    assert len(names) == len(set(names)) == len(leaves(get_cfg()))
+    assert set(legacy.ADVICE) <= {key for table in tables for key in table}
+
+
+def test_each_honoured_number_has_a_range():
+    ranged = {key for keys in AT_LEAST.values() for key in keys} | set(FRACTIONS)
+    ranged |= {"TEST.NUM_SPATIAL_CROPS", "RNG_SEED"}  # a choice of three; any whole number
+    numbers = {key for key, default in honoured().items() if type(default) in (int, float)}
+    assert numbers - ranged == set()
+
+
+def test_each_call_gives_a_cfg_of_its_own():
+    get_cfg().DATA.MEAN.append(1.0)
+    get_cfg().NONLOCAL.LOCATION[0].append(1)
+    assert get_cfg().DATA.MEAN == [0.45, 0.45, 0.45]
+    assert get_cfg().NONLOCAL.LOCATION == [[[]], [[]], [[]], [[]]]
