@@ -48,6 +48,7 @@ CHANGES_TRAINING = {
 
 # Another value would change the test's result: refused while TEST.ENABLE, else only named.
 CHANGES_TEST = {
+    "MODEL.HEAD_ACT": "softmax",
     "TEST.CHECKPOINT_TYPE": "pytorch",
     "TEST.NUM_TEMPORAL_CLIPS": [],
 }
@@ -310,6 +311,7 @@ ADVICE = {
     "DATA.COLORAUGMENT": "set it to False",
     "DATA.MULTI_LABEL": "TASK names the task",
     "DATA.USE_XVIT_AGUMENTATION": "set it to False: clips are scaled by DATA.TRAIN_JITTER_SCALES and cropped",
+    "MODEL.HEAD_ACT": "TEST.SCORES says what a view contributes",
     "SOLVER.CLIP_GRADIENT": "use SOLVER.CLIP_GRAD_L2NORM or SOLVER.CLIP_GRAD_VAL",
     "TENSORBOARD.CLASS_NAMES_PATH": "use DATA.CLASS_NAMES_PATH",
     "TEST.NUM_TEMPORAL_CLIPS": "run one test for each TEST.NUM_ENSEMBLE_VIEWS",

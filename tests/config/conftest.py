@@ -1,10 +1,17 @@
 """Fixtures of the configuration's tests."""
 
 import json
+import logging
 import math
 import textwrap
 
 import pytest
+
+
+@pytest.fixture(autouse=True)
+def warnings_reach_caplog(monkeypatch):
+    """A job that ran earlier in this process may have taken the logger for itself."""
+    monkeypatch.setattr(logging.getLogger("slowfast"), "propagate", True)
 
 
 @pytest.fixture

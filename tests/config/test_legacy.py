@@ -61,7 +61,9 @@ def test_a_key_that_changes_training_is_refused_only_there(caplog, key):
     assert key in message and "has no effect here" in message
 
 
-@pytest.mark.parametrize("key, value", [("TEST.CHECKPOINT_TYPE", "caffe2"), ("TEST.NUM_TEMPORAL_CLIPS", [3, 5])])
+@pytest.mark.parametrize(
+    "key, value", [("TEST.CHECKPOINT_TYPE", "caffe2"), ("TEST.NUM_TEMPORAL_CLIPS", [3, 5]), ("MODEL.HEAD_ACT", "none")]
+)
 def test_a_key_that_changes_the_test_is_refused_only_there(caplog, key, value):
     assert "would change the test" in refusal([key, value, *NO_TRAINING])
     assert len(warned(caplog, [key, value, *NO_TEST])) == 1

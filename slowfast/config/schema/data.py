@@ -17,10 +17,10 @@ def add(cfg):
     cfg.DATA.NUM_FRAMES = 8  # frames a clip
     cfg.DATA.SAMPLING_RATE = 8  # stride in source frames; a clip spans NUM_FRAMES * this
     cfg.DATA.TARGET_FPS = 30  # frames a second that SAMPLING_RATE counts in; other videos are scaled to it
-    cfg.DATA.USE_OFFSET_SAMPLING = False  # draw a training clip's offset inside each stride, not once for the clip
+    cfg.DATA.USE_OFFSET_SAMPLING = False  # test: spread the clips up to the last frame, not short of it
     # Scale, crop, flip.
     cfg.DATA.TRAIN_JITTER_SCALES = [256, 320]  # px; the short side is drawn from this range
-    cfg.DATA.INV_UNIFORM_SAMPLE = False  # draw the inverse of the short side uniformly
+    cfg.DATA.INV_UNIFORM_SAMPLE = False  # draw 1 / short side uniformly, not the short side
     cfg.DATA.TRAIN_CROP_SIZE = 224  # px, height and width of training and validation clips
     cfg.DATA.TEST_CROP_SIZE = 256  # px, height and width of test clips; also their short side before the crop
     cfg.DATA.RANDOM_FLIP = True  # mirror half of the training clips; off where left and right are classes

@@ -13,5 +13,4 @@ def add(cfg):
     cfg.MODEL.DROPOUT_RATE = 0.5  # before the classifier
     cfg.MODEL.FC_INIT_STD = 0.01  # standard deviation of the classifier's initial weights
     cfg.MODEL.LOSS_FUNC = "cross_entropy"  # name of the loss
-    cfg.MODEL.HEAD_ACT = "softmax"  # softmax | sigmoid | none: turns logits into scores in validation and test
     cfg.MODEL.ACT_CHECKPOINT = False  # recompute activations in the backward pass: less memory, more time
