@@ -159,7 +159,10 @@ def verdict(
         waiting = f"the model would wait {1 - loader / model:.0%} of the time"
         return f"The loader bounds this run: {rates}, so {waiting}; {faster_loader}."
     if loader < (1 + BALANCED) * model:
-        return f"Loader and model are balanced: {rates}; for more speed {faster_loader}, and {faster_model}."
+        return (
+            f"Loader and model are balanced: {rates}; for more speed both must change: for the loader, {faster_loader}; "
+            f"for the model, {faster_model}."
+        )
     return f"The model bounds this run: {rates}; {faster_model}."
 
 
@@ -167,7 +170,7 @@ def _faster_loader(num_workers, cores, workers_needed):
     if num_workers < cores:
         return f"raise DATA_LOADER.NUM_WORKERS from {num_workers} to {min(max(workers_needed, num_workers + 1), cores)}"
     return (
-        f"its {num_workers} worker(s) already have all {cores} CPU core(s) of a process, so store the videos with a "
+        f"{num_workers} worker(s) already have all {cores} CPU core(s) of a process, so store the videos with a "
         "smaller short side and more key frames, or use a machine with more cores"
     )
 

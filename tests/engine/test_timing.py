@@ -106,7 +106,7 @@ def test_the_slower_part_bounds_the_run():
         ({"cpu_count": 3}, "from 2 to 3"),  # no more workers than cores
         ({"cpu_count": 12, "num_processes": 4}, "from 2 to 3"),  # a process has its share of the cores
         ({"cpu_count": 2}, "store the videos with a smaller short side"),
-        ({"cpu_count": 1}, "its 2 worker(s) already have all 1 CPU core(s)"),
+        ({"cpu_count": 1}, "2 worker(s) already have all 1 CPU core(s)"),
         ({"num_workers": 0}, "NUM_WORKERS from 0 to 2"),
     ],
 )
