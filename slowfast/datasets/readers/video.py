@@ -2,6 +2,7 @@
 
 from contextlib import contextmanager
 from fractions import Fraction
+from itertools import islice
 
 import av
 import numpy as np
@@ -12,6 +13,8 @@ from slowfast.utils.errors import ReadError
 
 # Codecs whose unreferenced pictures (B-frames, mostly) the decoder may leave out without any effect on the others.
 _SKIPS_UNREFERENCED = ("h264", "mpeg1video", "mpeg2video", "mpeg4")
+# Containers whose timestamps come out differently after a seek: their packets are read from the start and left aside.
+_SEEK_MISLEADS = ("gif", "mpeg", "mpegts")
 
 
 class _LostPlaceError(Exception):
@@ -40,8 +43,7 @@ class PyAVReader:
         try:
             with self._reading():
                 self._open()
-                self._index = index_packets(self._container.demux(self._stream), self._stream.codec_context.name)
-                index = self._index
+                self._index = index = self._read_index()
                 ticks = self._count_by_decoding() if index is None else index.pts[index.shown]
                 self.timestamps = ticks * float(self._stream.time_base)
                 self.fps = self._mean_fps(ticks)
@@ -100,6 +102,15 @@ class PyAVReader:
         self._stream.thread_type = "SLICE"
         self._stream.codec_context.thread_count = 1
 
+    def _read_index(self):
+        """PacketIndex, or None where frames have to be counted by decoding."""
+        codec = self._stream.codec_context
+        index = index_packets(self._container.demux(self._stream), codec.name)
+        # AVI stores no display times: where pictures are reordered, what stands for them is the decode order.
+        if index is not None and self._container.format.name == "avi" and codec.has_b_frames:
+            return None
+        return index
+
     def _count_by_decoding(self):
         """Times in ticks, int64 (N,), of all frames that the decoder yields; a frame without one follows its neighbour."""
         self._open()
@@ -139,6 +150,10 @@ class PyAVReader:
 
     def _packets_from(self, first):
         """(position, packet) from position `first` of the index on."""
+        if self._container.format.name in _SEEK_MISLEADS:
+            self._open()
+            yield from islice(enumerate(self._container.demux(self._stream)), first, None)
+            return
         index = self._index
         self._container.seek(int(index.seek[first]), stream=self._stream)
         packets = self._container.demux(self._stream)
@@ -155,16 +170,16 @@ class PyAVReader:
 
     def _decode(self, packets, last, wanted, frames):
         """Decode `packets` up to position `last`; those not `wanted` only as far as others refer to them."""
-        codec = self._stream.codec_context
-        unwanted = "NONREF" if codec.name in _SKIPS_UNREFERENCED else "DEFAULT"
         for position, packet in packets:
             if is_flush(packet):
                 break
+            codec = self._stream.codec_context
+            unwanted = "NONREF" if codec.name in _SKIPS_UNREFERENCED else "DEFAULT"
             codec.skip_frame = "DEFAULT" if position in wanted else unwanted
             self._keep(packet.decode(), frames)
             if position >= last:
                 break
-        self._keep(codec.decode(None), frames)
+        self._keep(self._stream.codec_context.decode(None), frames)
 
     def _keep(self, pictures, frames):
         for picture in pictures:
