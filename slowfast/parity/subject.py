@@ -1,0 +1,75 @@
+"""What is compared with a golden case, and the registry of builders that make it from the case's description."""
+
+from collections.abc import Callable, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+
+from torch import nn
+
+from slowfast.utils.errors import UserError
+
+BUILDERS = {}  # system -> function of a Case
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model of this code as a case describes it.
+
+    model: its state-dict keys are the case's.
+    run: inputs by name -> outputs by name, through `model`.
+    feature_modules: the case's feature name -> name of the module in `model` whose output it is.
+    units: unit name -> function of the unit's input, for layers that a case also gives alone.
+    """
+
+    model: nn.Module
+    run: Callable
+    feature_modules: Mapping
+    units: Mapping = field(default_factory=dict)
+
+
+def builds(system):
+    """Decorator: this function of a Case makes the Subject for `system` (a manifest's reference_variant)."""
+
+    def register(builder):
+        assert system not in BUILDERS, f"two builders for {system}"
+        BUILDERS[system] = builder
+        return builder
+
+    return register
+
+
+def build_subject(case):
+    """Raises: UserError for a system that nobody builds, or hyper-parameters that are missing or do not fit."""
+    if case.system not in BUILDERS:
+        known = ", ".join(sorted(BUILDERS))
+        raise UserError(f"case {case.name}: nothing here builds the system '{case.system}'; known: {known}")
+    try:
+        return BUILDERS[case.system](case)
+    except KeyError as error:
+        raise UserError(f"case {case.name}: hyper_parameters lack {error} for the system '{case.system}'") from error
+    except (TypeError, ValueError) as error:
+        raise UserError(f"case {case.name}: hyper_parameters do not fit the system '{case.system}': {error}") from error
+
+
+@contextmanager
+def recorded_outputs(model, module_names):
+    """Within the block, the latest output of each named module; yields name -> tensor, filled as the model runs.
+
+    Raises: UserError for a name that the model does not have.
+    """
+    modules = dict(model.named_modules())
+    outputs, handles = {}, []
+    for name in module_names:
+        if name not in modules:
+            raise UserError(f"{type(model).__name__} has no module '{name}'")
+        handles.append(modules[name].register_forward_hook(partial(_record, outputs, name)))
+    try:
+        yield outputs
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _record(outputs, name, module, inputs, output):
+    outputs[name] = output
