@@ -18,4 +18,12 @@ class ConfigError(UserError):
 
 
 class ReadError(UserError):
-    """A media file cannot be read; the message names the file and what was found."""
+    """A media file cannot be read; the message names the file and what was found (also as `path` and `reason`)."""
+
+    def __init__(self, path, reason):
+        super().__init__(path, reason)
+        self.path = str(path)
+        self.reason = reason
+
+    def __str__(self):
+        return f"cannot read {self.path}: {self.reason}"
