@@ -1,8 +1,8 @@
 """Which packet of a video file holds which frame, and which packets have to be decoded for the wanted frames.
 
-A packet is one compressed picture. Packets lie in decode order; with B-frames that is not the order in which pictures are
-shown. A key packet can be decoded without those before it, so decoding may start there; the pictures that follow it in
-both orders need nothing that comes before it.
+A packet is one compressed picture. Packets lie in decode order; with B-frames that is not the order in which pictures
+are shown. A key packet can be decoded without those before it, so decoding may start there; the pictures that follow it
+in both orders need nothing that comes before it.
 """
 
 from dataclasses import dataclass

@@ -84,7 +84,7 @@ class PyAVReader:
             else:
                 self._decode_by_time(frames)
         if frames.missing:
-            raise self._error(f"frame {min(frames.missing)} does not come out of the decoder: damaged")
+            raise ReadError(self.path, f"frame {min(frames.missing)} does not come out of the decoder: damaged")
         self._size = self._size or frames.upright_size
         return frames.out
 
@@ -94,10 +94,10 @@ class PyAVReader:
         self.close()
         self._container = av.open(str(self.path), metadata_errors="replace")
         if not self._container.streams.video:
-            raise self._error("no video stream")
+            raise ReadError(self.path, "no video stream")
         self._stream = self._container.streams.video[0]
         if self._stream.codec_context is None:
-            raise self._error("no decoder for its video")
+            raise ReadError(self.path, "no decoder for its video")
         # Parallelism comes from loader workers; a second thread per file would only get in their way.
         self._stream.thread_type = "SLICE"
         self._stream.codec_context.thread_count = 1
@@ -112,14 +112,14 @@ class PyAVReader:
         return index
 
     def _count_by_decoding(self):
-        """Times in ticks, int64 (N,), of all frames that the decoder yields; a frame without one follows its neighbour."""
+        """Ticks, int64 (N,), of all frames that the decoder yields; one without a time follows its neighbour."""
         self._open()
         ticks = []
         for frame in self._container.decode(self._stream):
             self.frames_decoded += 1
             ticks.append(frame.pts if frame.pts is not None else (ticks[-1] + self._frame_ticks() if ticks else 0))
         if not ticks:
-            raise self._error("no frame can be decoded")
+            raise ReadError(self.path, "no frame can be decoded")
         return np.array(ticks, dtype=np.int64)
 
     def _frame_ticks(self):
@@ -205,10 +205,8 @@ class PyAVReader:
         try:
             yield
         except (av.error.FFmpegError, MemoryError, OSError) as error:
-            raise self._error(getattr(error, "strerror", None) or str(error) or type(error).__name__) from error
-
-    def _error(self, reason):
-        return ReadError(f"cannot read {self.path}: {reason}")
+            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            raise ReadError(self.path, reason) from error
 
 
 class _Frames:

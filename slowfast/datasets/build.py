@@ -1,0 +1,69 @@
+"""The registry of data sets, and the one way to get a data set or a loader from a config."""
+
+import cv2
+import torch
+from torch.utils.data import DataLoader
+
+from slowfast.datasets.collate import collate
+from slowfast.datasets.samplers import EvalBatchSampler, TrainBatchSampler
+from slowfast.utils.errors import UserError
+from slowfast.utils.registry import Registry
+
+DATASET_REGISTRY = Registry("data set", "TRAIN.DATASET / TEST.DATASET")
+
+
+def build_dataset(name, cfg, split):
+    """The data set registered as `name` (in any case: "kinetics" is Kinetics), for "train", "val" or "test".
+
+    Every registered data set has `from_cfg(cfg, split)`, and what `VideoDataset` says of items and attributes.
+    Raises: ConfigError for an unregistered name; UserError for missing or malformed lists.
+    """
+    spelt = {known.lower(): known for known in DATASET_REGISTRY.names()}
+    return DATASET_REGISTRY.get(spelt.get(name.lower(), name)).from_cfg(cfg, split)
+
+
+def construct_loader(cfg, split, *, rank=0, world_size=1):
+    """Loader of ClipBatch for one process.
+
+    Args:
+        split: "train" and "val" read TRAIN.DATASET in batches of TRAIN.BATCH_SIZE, "test" TEST.DATASET and
+            TEST.BATCH_SIZE; both sizes are clips a machine, shared out among its processes.
+        rank, world_size: this process among those of all NUM_SHARDS machines.
+    Returns:
+        ClipLoader; its batch_sampler is a TrainBatchSampler or an EvalBatchSampler.
+    """
+    section = cfg.TEST if split == "test" else cfg.TRAIN
+    dataset = build_dataset(section.DATASET, cfg, split)
+    batch_size = max(1, section.BATCH_SIZE * cfg.NUM_SHARDS // world_size)
+    if split == "train":
+        sampler = TrainBatchSampler(
+            len(dataset), batch_size, cfg.SOLVER.ACCUMULATE_STEPS, rank, world_size, seed=cfg.RNG_SEED
+        )
+    else:
+        sampler = EvalBatchSampler(len(dataset), batch_size, rank, world_size)
+    workers = cfg.DATA_LOADER.NUM_WORKERS
+    return ClipLoader(
+        dataset,
+        batch_sampler=sampler,
+        num_workers=workers,
+        collate_fn=collate,
+        pin_memory=cfg.DATA_LOADER.PIN_MEMORY and torch.cuda.is_available(),
+        worker_init_fn=_use_one_thread,
+        persistent_workers=workers > 0,
+        prefetch_factor=cfg.DATA_LOADER.PREFETCH_FACTOR if workers > 0 else None,
+    )
+
+
+class ClipLoader(DataLoader):
+    """A DataLoader whose data set may hand on a UserError, which is raised here, in the process that asked."""
+
+    def __iter__(self):
+        for batch in super().__iter__():
+            if isinstance(batch, UserError):
+                raise batch
+            yield batch
+
+
+def _use_one_thread(worker):
+    torch.set_num_threads(1)
+    cv2.setNumThreads(0)

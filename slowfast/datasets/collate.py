@@ -1,0 +1,85 @@
+"""Samples -> batches; what a loader hands to the engine."""
+
+from dataclasses import dataclass, field, replace
+
+import torch
+
+from slowfast.utils.errors import UserError
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One clip. frames: uint8 (C, T, H, W).
+
+    replaced: ((path, reason), ...) of unreadable videos in whose place this clip was drawn; only in training.
+    """
+
+    frames: torch.Tensor
+    label: int
+    video_id: int
+    view_id: int = 0
+    replaced: tuple = ()
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A video of a validation or test split that cannot be read, and why."""
+
+    video_id: int
+    path: str
+    reason: str
+
+
+@dataclass
+class ClipBatch:
+    """B clips.
+
+    Attributes:
+        frames: uint8 (B, C, T, H, W), channels last in memory; None if no clip of the batch could be read (B = 0).
+        labels, video_ids, view_ids: int64 (B,).
+        unreadable: list of Unreadable, the clips that are missing.
+        replaced: list of (path, reason), as in `Sample`.
+    """
+
+    frames: torch.Tensor | None
+    labels: torch.Tensor
+    video_ids: torch.Tensor
+    view_ids: torch.Tensor
+    unreadable: list = field(default_factory=list)
+    replaced: list = field(default_factory=list)
+
+    def __len__(self):
+        return len(self.labels)
+
+    def to(self, device, non_blocking=False):
+        return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+
+    def pin_memory(self):
+        return self._map(torch.Tensor.pin_memory)
+
+    def record_stream(self, stream):
+        """Keep the memory until `stream` has done its work with it (CUDA tensors made on another stream)."""
+        self._map(lambda tensor: tensor.record_stream(stream) or tensor)
+
+    def _map(self, function):
+        frames = None if self.frames is None else function(self.frames)
+        rest = {name: function(getattr(self, name)) for name in ("labels", "video_ids", "view_ids")}
+        return replace(self, frames=frames, **rest)
+
+
+def collate(samples):
+    """ClipBatch of a list of Sample and Unreadable; a UserError in place of a sample stands for the whole batch."""
+    if isinstance(samples[0], UserError):
+        return samples[0]
+    clips = [sample for sample in samples if isinstance(sample, Sample)]
+    frames = None
+    if clips:  # stacked as they lie in memory, (B, T, H, W, C): no pixel is moved twice
+        frames = torch.stack([clip.frames.permute(1, 2, 3, 0) for clip in clips]).permute(0, 4, 1, 2, 3)
+    return ClipBatch(
+        frames,
+        labels=torch.tensor([clip.label for clip in clips], dtype=torch.int64),
+        video_ids=torch.tensor([clip.video_id for clip in clips], dtype=torch.int64),
+        view_ids=torch.tensor([clip.view_id for clip in clips], dtype=torch.int64),
+        unreadable=[sample for sample in samples if isinstance(sample, Unreadable)],
+        replaced=[video for clip in clips for video in clip.replaced],
+    )

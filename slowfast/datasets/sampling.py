@@ -1,0 +1,89 @@
+"""Which frames of a video make a clip: pure functions of numbers; nothing is drawn or read here.
+
+A position is a frame number that may have a fraction; a span is the number of frames that a clip covers in the video.
+Source of all formulas: PySlowFast's clip sampling; its numbers are in tests/datasets.
+"""
+
+import math
+
+import torch
+
+CENTRE = 1  # number of the crop in the middle; 0 is left or top, 2 right or bottom
+
+
+def clip_span(num_frames, sampling_rate, fps, target_fps):
+    """Source frames that a clip covers, float >= 1: the time of num_frames * sampling_rate frames at `target_fps`.
+
+    Args:
+        num_frames: frames of a clip, DATA.NUM_FRAMES.
+        sampling_rate: stride in frames at `target_fps`, DATA.SAMPLING_RATE.
+        fps: frames a second of the video.
+        target_fps: DATA.TARGET_FPS.
+    """
+    return max(1.0, sampling_rate * num_frames / target_fps * fps)
+
+
+def random_clip_start(video_frames, span, u):
+    """Position of a training clip's first frame, for `u` uniform in [0, 1)."""
+    return u * max(video_frames - span, 0)
+
+
+def uniform_clip_start(video_frames, span, clip, num_clips, *, reach_end=False):
+    """Position of the first frame of test clip `clip`, spread evenly over the video.
+
+    Args:
+        video_frames: length of the video in frames; >= 1.
+        span: see `clip_span`.
+        clip: in [0, num_clips).
+        num_clips: TEST.NUM_ENSEMBLE_VIEWS.
+        reach_end: DATA.USE_OFFSET_SAMPLING. False: the last clip ends before the video does. True: whole frame
+            numbers, from the video's start to its end; a single clip lies in the middle.
+    """
+    room = max(video_frames - span, 0)
+    if not reach_end:
+        return room * clip / num_clips
+    if num_clips == 1:
+        return math.floor(room / 2)
+    return clip * math.floor(room / (num_clips - 1))
+
+
+def middle_clip_start(video_frames, span):
+    """Position of a validation clip's first frame."""
+    return uniform_clip_start(video_frames, span, 0, 1, reach_end=True)
+
+
+def clip_indices(video_frames, start, span, num_frames):
+    """Frame numbers of a clip, int64 array (num_frames,), evenly from `start` to `start + span - 1` (inclusive).
+
+    Positions beyond the video repeat its first or last frame. They are computed in float32 and truncated, as the
+    source does: in float64 some frames would be others.
+    """
+    positions = torch.linspace(start, start + span - 1, num_frames, dtype=torch.float32)
+    return positions.clamp(0, video_frames - 1).to(torch.int64).numpy()
+
+
+def split_view(view, num_crops):
+    """View number of a test video -> (clip, crop): crop 0, 1, 2 = left, centre, right; top, centre, bottom where the
+    picture is higher than wide.
+
+    Args:
+        view: in [0, clips * num_crops); the crops of a clip follow each other.
+        num_crops: TEST.NUM_SPATIAL_CROPS; a single crop is the centre.
+    """
+    clip, crop = divmod(view, num_crops)
+    return clip, crop if num_crops > 1 else CENTRE
+
+
+def reorder(indices, frame_order, rng):
+    """Frame numbers in the order that TEST.FRAME_ORDER asks for.
+
+    Args:
+        indices: array (T,).
+        frame_order: "forward", "reversed" or "shuffled".
+        rng: numpy Generator; drawn from only for "shuffled".
+    """
+    if frame_order == "reversed":
+        return indices[::-1]
+    if frame_order == "shuffled":
+        return rng.permutation(indices)
+    return indices

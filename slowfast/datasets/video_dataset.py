@@ -1,0 +1,152 @@
+"""Videos and labels -> clips: picks frames, reads, transforms; deals with what cannot be read."""
+
+from dataclasses import dataclass
+
+import torch
+from torch.utils.data import Dataset
+
+from slowfast.datasets import sampling
+from slowfast.datasets.collate import Sample, Unreadable
+from slowfast.datasets.readers import open_reader
+from slowfast.utils.errors import ReadError, UserError
+from slowfast.utils.rng import numpy_rng
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class ClipShape:
+    """A clip's shape where it is not the data set's own: frames, and px of the square crop."""
+
+    num_frames: int
+    crop_size: int
+
+
+class VideoDataset(Dataset):
+    """Clips of one split; `dataset[epoch, index, shape]` is one clip, `shape` a ClipShape or None.
+
+    train: a random clip; where a video cannot be read, another one is drawn in its place and named in the sample.
+    val: the middle clip. test: clip and crop of view index % num_views of video index // num_views. These two never
+    replace a video: they return `Unreadable`. What is drawn depends on (seed, epoch, video, view) alone.
+
+    Args:
+        records: list of Record.
+        split: "train", "val" or "test".
+        num_frames, sampling_rate, target_fps: see `sampling.clip_span`.
+        transforms: dict crop -> `transform(clip, rng, crop_size)`; crops as in `sampling.split_view`, only the centre
+            (1) in training and validation.
+        num_clips: test clips a video, TEST.NUM_ENSEMBLE_VIEWS; elsewhere 1.
+        reach_end: see `sampling.uniform_clip_start`.
+        frame_order: see `sampling.reorder`; test only.
+        reader: DATA.READER.
+        seed: RNG_SEED.
+        max_unreadable_in_a_row: training videos that may fail one after the other, TRAIN.MAX_UNREADABLE_IN_A_ROW.
+    Attributes:
+        num_videos; num_views, views a video, 1 outside test.
+    """
+
+    def __init__(
+        self,
+        records,
+        split,
+        *,
+        num_frames,
+        sampling_rate,
+        transforms,
+        target_fps=30,
+        num_clips=1,
+        reach_end=False,
+        frame_order="forward",
+        reader="auto",
+        seed=0,
+        max_unreadable_in_a_row=10,
+    ):
+        assert split in SPLITS, split
+        self.records = records
+        self.split = split
+        self.num_frames = num_frames
+        self.sampling_rate = sampling_rate
+        self.target_fps = target_fps
+        self.transforms = transforms
+        self.num_clips = num_clips
+        self.reach_end = reach_end
+        self.frame_order = frame_order
+        self.reader = reader
+        self.seed = seed
+        self.max_unreadable_in_a_row = max_unreadable_in_a_row
+        self.num_videos = len(records)
+        self.num_views = num_clips * len(self.transforms) if split == "test" else 1
+        self._last_clip = (None, None)  # crops of one clip follow each other: it is read once
+
+    def __len__(self):
+        return self.num_videos * self.num_views
+
+    def __getitem__(self, key):
+        epoch, index, shape = key
+        video_id, view = divmod(index, self.num_views)
+        if self.split == "train":
+            return self._train_sample(epoch, video_id, shape)
+        record = self.records[video_id]
+        try:
+            return self._sample(epoch, record, view, shape)
+        except ReadError as error:
+            return Unreadable(record.video_id, record.path, error.reason)
+
+    def __getitems__(self, keys):
+        """A batch, for the loader. A UserError becomes a value: raised in a worker, it would not stay one line."""
+        try:
+            return [self[key] for key in keys]
+        except UserError as error:
+            return [error]
+
+    def _train_sample(self, epoch, video_id, shape):
+        """The clip of a video; while that cannot be read, of another one drawn in its place."""
+        rng = numpy_rng(self.seed, "replacement", epoch, video_id)
+        replaced = {}
+        while True:
+            record = self.records[video_id]
+            try:
+                return self._sample(epoch, record, 0, shape, tuple(replaced.values()))
+            except ReadError as error:
+                replaced[video_id] = (record.path, error.reason)
+            left = [i for i in range(self.num_videos) if i not in replaced]
+            if len(replaced) >= self.max_unreadable_in_a_row or not left:
+                raise UserError(
+                    f"{len(replaced)} unreadable training videos in a row (TRAIN.MAX_UNREADABLE_IN_A_ROW "
+                    f"{self.max_unreadable_in_a_row}), last {record.path}: {replaced[video_id][1]}. Is the disk mounted? "
+                    "Check DATA.PATH_PREFIX and the paths of the list"
+                )
+            video_id = left[rng.integers(len(left))]
+
+    def _sample(self, epoch, record, view, shape, replaced=()):
+        rng = numpy_rng(self.seed, self.split, epoch, record.video_id, view)
+        clip_number, crop = sampling.split_view(view, len(self.transforms))
+        num_frames, crop_size = (shape.num_frames, shape.crop_size) if shape else (self.num_frames, None)
+        clip = self._read(record, clip_number, num_frames, rng)
+        clip = self.transforms[crop](clip, rng, crop_size)
+        frames = torch.from_numpy(clip).permute(3, 0, 1, 2)
+        return Sample(frames, record.label, record.video_id, view, replaced)
+
+    def _read(self, record, clip_number, num_frames, rng):
+        """Clip uint8 (T, H, W, C); training draws where it starts."""
+        key = (record.video_id, clip_number, num_frames)
+        if self.split == "test" and self._last_clip[0] == key:
+            return self._last_clip[1]
+        with open_reader(record.path, self.reader) as reader:
+            span = sampling.clip_span(num_frames, self.sampling_rate, reader.fps, self.target_fps)
+            start = self._start(len(reader), span, clip_number, rng)
+            indices = sampling.clip_indices(len(reader), start, span, num_frames)
+            if self.split == "test":
+                order_rng = numpy_rng(self.seed, "frame_order", record.video_id, clip_number)
+                indices = sampling.reorder(indices, self.frame_order, order_rng)
+            clip = reader.get(indices)
+        if self.split == "test":
+            self._last_clip = (key, clip)
+        return clip
+
+    def _start(self, video_frames, span, clip_number, rng):
+        if self.split == "train":
+            return sampling.random_clip_start(video_frames, span, rng.random())
+        if self.split == "val":
+            return sampling.middle_clip_start(video_frames, span)
+        return sampling.uniform_clip_start(video_frames, span, clip_number, self.num_clips, reach_end=self.reach_end)
