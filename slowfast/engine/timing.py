@@ -160,8 +160,8 @@ def verdict(
         return f"The loader bounds this run: {rates}, so {waiting}; {faster_loader}."
     if loader < (1 + BALANCED) * model:
         return (
-            f"Loader and model are balanced: {rates}; for more speed both must change: for the loader, {faster_loader}; "
-            f"for the model, {faster_model}."
+            f"Loader and model are balanced: {rates}; for more speed both must change: "
+            f"for the loader, {faster_loader}; for the model, {faster_model}."
         )
     return f"The model bounds this run: {rates}; {faster_model}."
 

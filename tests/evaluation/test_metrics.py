@@ -35,14 +35,14 @@ def test_topk_equals_torch_topk_without_ties(dtype):
 
 
 def test_of_equal_scores_the_lower_class_ranks_first():
-    scores, labels = torch.zeros(4, 4), torch.arange(4)
-    assert topk_correct(scores, labels, (1, 2, 3)).tolist() == [1, 2, 3]
+    scores, labels = torch.zeros(4, 4), torch.tensor([0, 0, 1, 3])
+    assert topk_correct(scores, labels, (1, 2, 3)).tolist() == [2, 3, 3]
     assert scores.numpy().argmax(axis=1).tolist() == [0] * 4  # the rule that predictions follow
 
 
 def test_nan_never_counts_as_right():
     scores = torch.tensor([[float("nan"), 0.0, 1.0], [0.0, float("nan"), 1.0]])
-    assert topk_correct(scores, torch.tensor([0, 2]), (1, 2, 3)).tolist() == [0, 1, 1]
+    assert topk_correct(scores, torch.tensor([0, 2]), (1, 2, 3, 5)).tolist() == [0, 1, 1, 1]
 
 
 def test_k_beyond_the_classes_counts_as_all_of_them():
