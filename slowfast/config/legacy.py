@@ -306,15 +306,13 @@ NO_EFFECT = {
     "XVIT.PRETRAIN": True,
 }
 
-# What to do instead, where there is something.
+# What there is instead, where there is something.
 ADVICE = {
-    "DATA.COLORAUGMENT": "set it to False",
-    "DATA.MULTI_LABEL": "TASK names the task",
-    "DATA.USE_XVIT_AGUMENTATION": "set it to False: clips are scaled by DATA.TRAIN_JITTER_SCALES and cropped",
+    "DATA.USE_XVIT_AGUMENTATION": "clips are scaled by DATA.TRAIN_JITTER_SCALES and cropped",
     "MODEL.HEAD_ACT": "TEST.SCORES says what a view contributes",
     "SOLVER.CLIP_GRADIENT": "use SOLVER.CLIP_GRAD_L2NORM or SOLVER.CLIP_GRAD_VAL",
     "TENSORBOARD.CLASS_NAMES_PATH": "use DATA.CLASS_NAMES_PATH",
-    "TEST.NUM_TEMPORAL_CLIPS": "run one test for each TEST.NUM_ENSEMBLE_VIEWS",
+    "TEST.NUM_TEMPORAL_CLIPS": "one run tests one TEST.NUM_ENSEMBLE_VIEWS",
 }
 
 
@@ -343,11 +341,11 @@ def review(cfg):
             value = get(cfg, key)
             if _plain(value) == _plain(default):
                 continue
+            advice = f"; {ADVICE[key]}" if key in ADVICE else ""
             if refused:
-                advice = ADVICE.get(key, f"set it to {default!r}")
-                refusals.append((key, f"{value!r} is not implemented here and {consequence}; {advice}"))
+                text = f"{value!r} is not implemented here and {consequence}; set it to {default!r}{advice}"
+                refusals.append((key, text))
             else:
-                advice = f"; {ADVICE[key]}" if key in ADVICE else ""
                 warnings.append((key, f"{value!r} has no effect here{advice}"))
     return refusals, warnings
 

@@ -1,6 +1,7 @@
 """How a given value replaces a default: literals in strings, exact types, the nearest key for an unknown one."""
 
 import ast
+import copy
 import difflib
 import warnings
 
@@ -30,7 +31,7 @@ def apply_setting(cfg, setting, defaults):
     except Mismatch as mismatch:
         return f"{setting.key}: {mismatch}"
     if not is_section(default):
-        put(cfg, setting.key, value)
+        put(cfg, setting.key, copy.deepcopy(value))  # an alias in YAML would share one list between keys
     return None
 
 

@@ -38,6 +38,14 @@ def test_literals_from_file_and_command_line(write):
     assert type(cfg.SOLVER.COSINE_END_LR) is float
 
 
+def test_keys_share_no_lists(write):
+    mean = [0.5, 0.5, 0.5]
+    cfg = load_cfg(write("XVIT: {LOCATIONS_LIST: &list [1, 2]}\nSOLVER: {LRS: *list}\n"), ["DATA.MEAN", mean]).clone()
+    cfg.SOLVER.LRS.append(3)
+    cfg.DATA.MEAN.append(0.5)
+    assert cfg.XVIT.LOCATIONS_LIST == [1, 2] and len(mean) == 3
+
+
 def test_frozen_after_loading():
     cfg = load_cfg(None)
     with pytest.raises(AttributeError):
@@ -94,6 +102,11 @@ def test_a_problem_is_the_users_and_one_line():
 
 def test_an_earlier_mistake_is_told_even_if_a_later_setting_replaces_it(write):
     assert len(problems(write("TRAIN: {BATCH_SIZE: x}"), ["TRAIN.BATCH_SIZE", "2"])) == 1
+
+
+def test_the_type_of_a_key_is_its_defaults_whatever_was_set_before():
+    (problem,) = problems(None, ["TRAIN.BATCH_SIZE", "None", "TRAIN.BATCH_SIZE", "many", "TRAIN.BATCH_SIZE", "4"])
+    assert "got 'many' (str), expected int like 64" in problem
 
 
 @pytest.mark.parametrize(

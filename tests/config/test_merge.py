@@ -28,6 +28,7 @@ from slowfast.config.yaml_reader import Setting
         ("rand-m9-mstd0.5-inc1", "rand-m9-mstd0.5-inc1"),
         ("2d", "2d"),
         ("C:\\data", "C:\\data"),
+        ("'\\d'", "\\d"),  # an escape that Python warns about
         ("[" * 500, "[" * 500),
         ("{[]: 1}", "{[]: 1}"),
         ("__import__('os').getcwd()", "__import__('os').getcwd()"),

@@ -87,6 +87,7 @@ def test_without_the_key_nothing_is_imported(project):
     [
         ("not_there", "cannot import 'not_there': No module named 'not_there'; install the package or put"),
         ("there.not_there", "cannot import 'there.not_there': No module named 'there.not_there'; install the package"),
+        ("gone.below", "cannot import 'gone.below': No module named 'gone'; install the package"),
         ("needs_other", "No module named 'another_package'; 'needs_other' needs it; install it"),
         ("wants_name", "cannot import 'wants_name': cannot import name 'nothing' from 'json'"),
         ("projects/cast", "'projects/cast' is not a package name; write it with dots, such as 'projects.cast'"),

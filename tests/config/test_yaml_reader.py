@@ -85,6 +85,7 @@ def test_cycles(write):
     write("_BASE_: two.yaml", "sub/unused.yaml")
     path = write("_BASE_: two.yaml", "one.yaml")
     refused(path, r"two.yaml:2: _BASE_: the files lead back to themselves: one.yaml -> two.yaml -> one.yaml")
+    refused(write("_BASE_: one.yaml", "start.yaml"), r"themselves: one.yaml -> two.yaml -> one.yaml")
 
 
 def test_missing_files_say_who_named_them(write, tmp_path):
