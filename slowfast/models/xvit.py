@@ -297,7 +297,7 @@ def input_problems(cfg, sizes):
     if cfg.XVIT.CONSENSUS_TYPE == "vit" and cfg.TEMPORAL_HEAD.HIDDEN_DIM != embed_dim:
         problems.append(
             f"TEMPORAL_HEAD.HIDDEN_DIM {cfg.TEMPORAL_HEAD.HIDDEN_DIM} must equal XVIT.EMBED_DIM {embed_dim}: "
-            "the temporal head takes the frame features as they are."
+            "it takes the frame features as they are."
         )
     return problems
 
@@ -321,7 +321,8 @@ def size_problems(
 
     def must_divide(part, part_key, whole, whole_key):
         if part < 1 or whole % part:
-            problems.append(f"{part_key} {part} must be a divisor of {whole_key} {whole}.")
+            divisors = ", ".join(str(n) for n in range(1, whole + 1) if whole % n == 0)
+            problems.append(f"{part_key} {part} must be a divisor of {whole_key} {whole}: {divisors}.")
 
     for key, value in (("XVIT.EMBED_DIM", embed_dim), ("XVIT.DEPTH", depth)):
         if value < 1:

@@ -71,7 +71,7 @@ def check_case(case, *, dtype=torch.float32, attention="sdpa"):
         set_attention(subject.model, attention)
     subject.model.to(dtype).eval().requires_grad_(True)  # frozen parameters too: cases may hold their gradients
     inputs = {
-        name: tensor.to(dtype).requires_grad_() if tensor.is_floating_point() else tensor
+        name: tensor.to(dtype, copy=True).requires_grad_() if tensor.is_floating_point() else tensor
         for name, tensor in case.tensors["input"].items()
     }
     values = _run(subject, case, inputs)

@@ -1,0 +1,87 @@
+"""Attention: the fused kernel, its explicit twin and torch's own multi-head attention agree."""
+
+import pytest
+import torch
+from torch import nn
+
+from slowfast.models.layers.attention import Attention, explicit_attention, set_attention
+
+B, N, D, H = 3, 5, 12, 4
+
+
+def make(seed=0, **options):
+    torch.manual_seed(seed)
+    return Attention(D, H, **options)
+
+
+def run(layer, x, cotangent):
+    x = x.clone().requires_grad_()
+    out = layer(x)
+    gradients = torch.autograd.grad((out * cotangent).sum(), [x, *layer.parameters()])
+    return [out.detach(), *gradients]
+
+
+@pytest.fixture
+def tensors():
+    torch.manual_seed(1)
+    return torch.randn(B, N, D), torch.randn(B, N, D)
+
+
+@pytest.mark.parametrize("qkv_bias", [True, False])
+def test_the_explicit_twin_gives_the_same_outputs_and_gradients(tensors, qkv_bias):
+    fused, explicit = make(qkv_bias=qkv_bias), make(qkv_bias=qkv_bias)
+    set_attention(explicit, "explicit")
+    for a, b in zip(run(fused, *tensors), run(explicit, *tensors), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6)
+
+
+def test_it_equals_torchs_multi_head_attention(tensors):
+    layer, reference = make(), nn.MultiheadAttention(D, H, batch_first=True)
+    reference.load_state_dict(
+        {
+            "in_proj_weight": layer.qkv.weight,
+            "in_proj_bias": layer.qkv.bias,
+            "out_proj.weight": layer.proj.weight,
+            "out_proj.bias": layer.proj.bias,
+        }
+    )
+    x = tensors[0]
+    torch.testing.assert_close(layer(x), reference(x, x, x, need_weights=False)[0], rtol=1e-5, atol=1e-6)
+
+
+def test_keys_and_values_are_mixed_and_queries_are_not(tensors):
+    class Halve(nn.Module):
+        def forward(self, x):
+            return x / 2
+
+    x = tensors[0]
+    mixed, by_weight = make(mix_keys_values=Halve()), make()
+    with torch.no_grad():
+        by_weight.qkv.weight[D:] /= 2
+        by_weight.qkv.bias[D:] /= 2
+    torch.testing.assert_close(mixed(x), by_weight(x))
+
+
+@pytest.mark.parametrize("implementation", ["sdpa", "explicit"])
+@pytest.mark.parametrize("where", ["attention_dropout", "dropout"])
+def test_drop_out_acts_in_training_only(tensors, implementation, where):
+    x, plain = tensors[0], make()
+    layer = make(**{where: 0.5})
+    set_attention(layer, implementation)
+    assert not torch.allclose(layer(x), plain(x))
+    torch.testing.assert_close(layer.eval()(x), plain(x), rtol=1e-5, atol=1e-6)
+
+
+def test_attention_drop_out_keeps_the_mean():
+    torch.manual_seed(0)
+    ones = torch.ones(1, 1, 200, 50)
+    out = explicit_attention(ones, ones, ones, dropout_p=0.5)  # each row: the sum of its kept weights
+    assert out.std() > 0
+    assert out.mean().item() == pytest.approx(1.0, abs=0.02)
+
+
+def test_a_choice_that_cannot_be_made_is_an_error():
+    with pytest.raises(ValueError, match="known: sdpa, explicit"):
+        set_attention(make(), "flash")
+    with pytest.raises(ValueError, match="no Attention layer"):
+        set_attention(nn.Linear(2, 2), "explicit")

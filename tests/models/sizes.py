@@ -1,0 +1,39 @@
+"""A small size of every registered model, for the tests that run over the registry."""
+
+from slowfast.config import get_cfg
+
+SMALL = {
+    "XViT": {
+        "DATA.NUM_FRAMES": 6,
+        "DATA.TRAIN_CROP_SIZE": 24,
+        "DATA.TEST_CROP_SIZE": 24,
+        "XVIT.PATCH_SIZE": 8,
+        "XVIT.EMBED_DIM": 20,
+        "XVIT.DEPTH": 2,
+        "XVIT.NUM_HEADS": 4,
+        "XVIT.LOCATIONS_LIST": [0, 1],
+        "XVIT.NUM_SEGMENTS": 3,
+        "XVIT.NUM_TEMPORAL_EMBEDDINGS": 2,
+        "XVIT.PRETRAIN_IMAGE_SIZE": 16,
+        "TEMPORAL_HEAD.HIDDEN_DIM": 20,
+        "TEMPORAL_HEAD.MLP_DIM": 28,
+        "TEMPORAL_HEAD.NUM_ATTENTION_HEADS": 5,
+    },
+}
+NUM_CLASSES = 7
+
+
+def small_cfg(name, **overrides):
+    """Config of the small model `name`; further keys as SECTION__KEY=value."""
+    assert name in SMALL, f"give {name} a small size in {__file__}, so that it is tested"
+    keys = {"MODEL.MODEL_NAME": name, "MODEL.NUM_CLASSES": NUM_CLASSES, **SMALL[name]}
+    keys |= {key.replace("__", "."): value for key, value in overrides.items()}
+    cfg = get_cfg()
+    cfg.merge_from_list([word for pair in keys.items() for word in pair])
+    return cfg
+
+
+def clip_for(cfg, batch=2):
+    """Shape (B, C, T, H, W) of a batch that the model of `cfg` takes."""
+    data = cfg.DATA
+    return batch, data.INPUT_CHANNEL_NUM[0], data.NUM_FRAMES, data.TRAIN_CROP_SIZE, data.TRAIN_CROP_SIZE
