@@ -111,9 +111,10 @@ class VideoDataset(Dataset):
                 replaced[video_id] = (record.path, error.reason)
             left = [i for i in range(self.num_videos) if i not in replaced]
             if len(replaced) >= self.max_unreadable_in_a_row or not left:
+                path, reason = replaced[video_id]
                 raise UserError(
                     f"{len(replaced)} unreadable training videos in a row (TRAIN.MAX_UNREADABLE_IN_A_ROW "
-                    f"{self.max_unreadable_in_a_row}), last {record.path}: {replaced[video_id][1]}. Is the disk mounted? "
+                    f"{self.max_unreadable_in_a_row}), last {path}: {reason}. Is the disk mounted? "
                     "Check DATA.PATH_PREFIX and the paths of the list"
                 )
             video_id = left[rng.integers(len(left))]

@@ -120,7 +120,7 @@ class PyAVReader:
             ticks.append(frame.pts if frame.pts is not None else (ticks[-1] + self._frame_ticks() if ticks else 0))
         if not ticks:
             raise ReadError(self.path, "no frame can be decoded")
-        return np.array(ticks, dtype=np.int64)
+        return np.sort(np.array(ticks, dtype=np.int64))
 
     def _frame_ticks(self):
         return max(1, round(1 / (self._header_fps() * self._stream.time_base)))
