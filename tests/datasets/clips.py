@@ -15,7 +15,9 @@ def moving_texture(num_frames, height, width, seed=0):
     return np.stack([texture[2 * t : 2 * t + height, 3 * t : 3 * t + width] for t in range(num_frames)])
 
 
-def write_video(path, frames, codec="libx264", *, fps=30, times=None, gop=None, max_b_frames=None, pix_fmt="yuv420p", **options):
+def write_video(
+    path, frames, codec="libx264", *, fps=30, times=None, gop=None, max_b_frames=None, pix_fmt="yuv420p", **options
+):
     """Encode uint8 (T, H, W, 3).
 
     Args:

@@ -1,0 +1,80 @@
+"""Frames of a clip, against numbers that PySlowFast's own functions gave (functional.json)."""
+
+import json
+
+import numpy as np
+import pytest
+
+from slowfast.datasets import sampling
+
+
+@pytest.fixture(scope="module")
+def cases(reference_dir):
+    sections = json.loads((reference_dir / "parity/slowfast/functional.json").read_text())
+    return lambda name: sections[name]["cases"]
+
+
+def start_of(case, frames, span):
+    if case["clip_idx"] == -1:
+        return sampling.random_clip_start(frames, span, case["u"])
+    return sampling.uniform_clip_start(frames, span, case["clip_idx"], case["num_clips"], reach_end=case["use_offset"])
+
+
+def test_clip_bounds(cases):
+    for case in cases("clip_bounds"):
+        start = start_of(case, case["video_size"], case["clip_size"])
+        assert start == case["start"], case
+        assert start + case["clip_size"] - 1 == case["end"], case
+
+
+def test_temporal_sampling(cases):
+    for case in cases("temporal_sampling"):
+        span = case["end"] - case["start"] + 1
+        indices = sampling.clip_indices(case["num_frames_in_video"], case["start"], span, case["num_samples"])
+        assert indices.tolist() == case["indices"], case
+        assert indices.dtype == np.int64
+
+
+def test_video_clip_indices(cases):
+    for case in cases("video_clip_indices"):
+        frames = case["num_frames_in_video"]
+        span = sampling.clip_span(case["NUM_FRAMES"], case["SAMPLING_RATE"], case["fps"], case["TARGET_FPS"])
+        start = start_of(case, frames, span)
+        assert [start, start + span - 1] == case["start_end_delta"][:2], case
+        assert sampling.clip_indices(frames, start, span, case["NUM_FRAMES"]).tolist() == case["indices"], case
+
+
+def test_views(cases):
+    for case in cases("test_views"):
+        views = [[view, *sampling.split_view(view, case["NUM_SPATIAL_CROPS"])] for view, *_ in case["per_view"]]
+        assert views == case["per_view"]
+        assert len(views) == case["NUM_ENSEMBLE_VIEWS"] * case["NUM_SPATIAL_CROPS"]
+
+
+def test_without_reference_data():
+    """A clip of 5 frames at stride 3 in 100 frames at the target rate, by hand: positions 0, 3.5, 7, 10.5, 14."""
+    span = sampling.clip_span(5, 3, fps=30, target_fps=30)
+    assert span == 15
+    assert sampling.clip_indices(100, 0, span, 5).tolist() == [0, 3, 7, 10, 14]
+    assert sampling.clip_span(5, 3, fps=10, target_fps=30) == 5
+    assert sampling.clip_span(1, 1, fps=10, target_fps=30) == 1
+
+
+def test_middle_clip():
+    """86 = 101 - 15 frames lie outside the clip, half of them before it."""
+    assert sampling.middle_clip_start(101, 15) == 43
+    assert sampling.middle_clip_start(100, 15) == 42
+    assert sampling.middle_clip_start(9, 15) == 0
+
+
+def test_short_videos_repeat_their_last_frame():
+    assert sampling.clip_indices(3, 0, 12, 7).tolist() == [0, 1, 2, 2, 2, 2, 2]
+    assert sampling.clip_indices(1, 0, 12, 4).tolist() == [0, 0, 0, 0]
+
+
+def test_reorder():
+    indices = np.array([4, 7, 9, 13, 20])
+    assert sampling.reorder(indices, "forward", None) is indices
+    assert sampling.reorder(indices, "reversed", None).tolist() == [20, 13, 9, 7, 4]
+    shuffled = sampling.reorder(indices, "shuffled", np.random.default_rng(1))
+    assert sorted(shuffled) == indices.tolist() and shuffled.tolist() != indices.tolist()
