@@ -100,6 +100,7 @@ class Progress:
 
     def __init__(self, total, title, *, done=0, enabled=True):
         self.enabled = enabled
+        self.title = title
         self.terminal = enabled and sys.stderr.isatty()
         self.bar = tqdm(
             total=total,
@@ -119,7 +120,7 @@ class Progress:
         if self.terminal:
             self.bar.set_postfix_str(text)
         elif self.enabled:
-            get_logger().info(f"{self.bar.desc} {text}")
+            get_logger().info(f"{self.title} {text}")
 
     def close(self):
         self.bar.close()

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from slowfast.engine.metrics_log import MetricsLog, Throughput, format_seconds
+from slowfast.engine import metrics_log
+from slowfast.engine.metrics_log import MetricsLog, Progress, Throughput, format_seconds
 
 
 def _lines(folder):
@@ -66,3 +67,15 @@ def test_throughput_of_a_window():
 
 def test_format_seconds():
     assert format_seconds(3725.4) == "1:02:05"
+
+
+def test_progress_without_a_terminal_is_plain_lines(monkeypatch):
+    lines = []
+    monkeypatch.setattr(metrics_log, "get_logger", lambda: type("Log", (), {"info": lines.append}))
+    monkeypatch.setattr(metrics_log.sys.stderr, "isatty", lambda: False, raising=False)
+    for enabled in (True, False):
+        progress = Progress(2, "epoch 3/20", enabled=enabled)
+        progress.advance()
+        progress.report("loss 1.5")
+        progress.close()
+    assert lines == ["epoch 3/20 loss 1.5"]
