@@ -164,7 +164,9 @@ def _notes(num_videos, num_classes, record):
     if num_classes <= 5:
         notes.append(f"top5_acc is over all {num_classes} classes and therefore always 100")
     if num_videos < len(record.labels):
-        notes.append(f"{len(record.labels) - num_videos} listed videos could not be read and are not in the accuracies")
+        notes.append(
+            f"{len(record.labels) - num_videos} listed video(s) could not be read and are not in the accuracies"
+        )
     if record.checkpoint is None:
         notes.append("random weights were tested, not a checkpoint")
     if record.frame_order != "forward":

@@ -63,7 +63,7 @@ def test_results_tell_scores_losses_and_provenance(tmp_path):
     assert told["top5_acc"] == 100.0
     assert (told["num_videos"], told["num_videos_listed"], told["num_views"], told["num_unreadable"]) == (4, 5, 2, 1)
     assert told["unreadable"] == [{"path": "clips/3 é.mp4", "reason": "no video stream"}]
-    assert told["notes"] == ["1 listed videos could not be read and are not in the accuracies"]
+    assert told["notes"] == ["1 listed video(s) could not be read and are not in the accuracies"]
     assert (told["scores"], told["ensemble_method"], told["frame_order"]) == ("softmax", "sum", "forward")
     assert told["world_size"] == 3
     assert told["checkpoint"] == {"path": "/c.pyth", "sha256": "0" * 64, "epoch": 4}
