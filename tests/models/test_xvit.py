@@ -9,6 +9,7 @@ from torch import nn
 
 from slowfast.models import build_model
 from slowfast.models.complexity import count_parameters, gmacs
+from slowfast.models.layers.time_shift import TimeShift
 from slowfast.models.xvit import XViT
 from slowfast.utils.errors import ConfigError
 from tests.models.sizes import clip_for, small_cfg
@@ -160,7 +161,15 @@ def test_initial_values():
 
 
 def test_where_drop_out_acts():
-    model = make(dropout=0.1, attention_dropout=0.2, drop_path=0.3, head_dropout=0.4, head_attention_dropout=0.5)
+    cfg = small_cfg(
+        "XViT",
+        MODEL__DROPOUT_RATE=0.1,
+        XVIT__BACKBONE__DROP_ATTN_RATE=0.2,
+        XVIT__BACKBONE__DROP_PATH_RATE=0.3,
+        TEMPORAL_HEAD__HIDDEN_DROPOUT_PROB=0.4,
+        TEMPORAL_HEAD__ATTENTION_PROBS_DROPOUT_PROB=0.5,
+    )
+    model = build_model(cfg)
     rates = {name: module.p for name, module in model.named_modules() if isinstance(module, nn.Dropout)}
     assert rates == {
         **{f"base_model.blocks.{i}.{name}": 0.0 for i in (0, 1) for name in ("attn.proj_drop", "mlp.drop")},
@@ -171,7 +180,53 @@ def test_where_drop_out_acts():
     }
     blocks = [*model.base_model.blocks, *model.consensus.temporal_encoder]
     assert [block.attn.attention_dropout for block in blocks] == [0.2, 0.2, 0.5]
-    assert [(block.drop_path.rate, block.drop_path.fold) for block in blocks] == [(0.0, 4), (0.3, 4), (0.0, 1)]
+    assert [(block.drop_path.rate, block.drop_path.fold) for block in blocks] == [(0.0, 6), (0.3, 6), (0.0, 1)]
+
+
+def test_frame_features_are_dropped_in_training(clip):
+    """The published backbone has a drop-out in the place of its classifier, whatever the consensus."""
+    encoder, frames = make(dropout=0.5).base_model, clip.transpose(1, 2).flatten(0, 1)
+    kept, dropped = encoder(frames), encoder.train()(frames)
+    assert 0.3 < (dropped == 0).float().mean() < 0.7
+    torch.testing.assert_close(dropped[dropped != 0], 2 * kept[dropped != 0])
+
+
+def test_other_keys_reach_the_model():
+    cfg = small_cfg(
+        "XViT",
+        DATA__INPUT_CHANNEL_NUM=[4],
+        XVIT__SHIFT_DIV=5,
+        XVIT__LOCATIONS_LIST=[1],
+        XVIT__POS_INIT_STD=0.7,
+        TEMPORAL_HEAD__NUM_HIDDEN_LAYERS=3,
+    )
+    model = build_model(cfg)
+    assert model.base_model.patch_embed.proj.in_channels == 4
+    assert [(m.num_segments, m.div) for m in model.modules() if isinstance(m, TimeShift)] == [(3, 5)]
+    assert model.base_model.pos_embed.std() > 0.4
+    assert len(model.consensus.temporal_encoder) == 3
+    assert model.consensus.mlp_head[1].out_features == 28
+    assert model.consensus.temporal_encoder[0].attn.num_heads == 5
+
+
+def test_details_of_the_temporal_head():
+    """In the published network: no bias for queries, keys and values; eps 1e-5 here, 1e-6 in the backbone."""
+    model = make()
+    assert all(block.attn.qkv.bias is None for block in model.consensus.temporal_encoder)
+    assert all(block.attn.qkv.bias is not None for block in model.base_model.blocks)
+    eps = {name: module.eps for name, module in model.named_modules() if isinstance(module, nn.LayerNorm)}
+    assert {value for name, value in eps.items() if name.startswith("consensus")} == {1e-5}
+    assert {value for name, value in eps.items() if name.startswith("base_model")} == {1e-6}
+
+
+def test_activation_checkpointing_recomputes_blocks_in_training_only(clip):
+    model, calls = make(act_checkpoint=True), []
+    for block in model.base_model.blocks:
+        block.register_forward_pre_hook(lambda *args: calls.append(1))
+    for mode, expected in ((True, 4), (False, 2)):
+        calls.clear()
+        model.train(mode)(clip).sum().backward()
+        assert len(calls) == expected
 
 
 def test_all_sizes_that_do_not_fit_are_told_at_once():

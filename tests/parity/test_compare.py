@@ -66,6 +66,7 @@ def test_not_a_number_is_a_miss(case):
     case.tensors["weight"]["base_model.blocks.1.norm1.weight"][0] = float("nan")
     result = check_case(case)
     assert {"output/logits", "loss", "grad_input/video"} <= missed(result)
+    assert "at inf of its tolerance" in str(result)
 
 
 @pytest.mark.parametrize(
