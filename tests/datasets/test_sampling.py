@@ -60,6 +60,24 @@ def test_without_reference_data():
     assert sampling.clip_span(1, 1, fps=10, target_fps=30) == 1
 
 
+def test_positions_are_float32():
+    """Against the same line in NumPy's float32, counted from both ends as torch.linspace does; float64 would differ."""
+    rng = np.random.default_rng(0)
+    differs = 0
+    for _ in range(3000):
+        count = int(rng.integers(2, 33))
+        span = count * int(rng.integers(1, 9)) * 29.97 / 30
+        start = float(rng.integers(0, 400)) * span / 10
+        first, last = np.float32(start), np.float32(start + span - 1)
+        step = (last - first) / np.float32(count - 1)
+        steps = np.arange(count, dtype=np.float32)
+        line = np.where(steps < count // 2, first + step * steps, last - step * steps[::-1])
+        got = sampling.clip_indices(10**6, start, span, count)
+        assert np.abs(got - line.astype(np.int64)).sum() <= (np.abs(line - line.round()) < 1e-3).sum()
+        differs += (got != np.linspace(start, start + span - 1, count).astype(np.int64)).any()
+    assert differs > 0
+
+
 def test_middle_clip():
     """86 = 101 - 15 frames lie outside the clip, half of them before it."""
     assert sampling.middle_clip_start(101, 15) == 43

@@ -159,14 +159,11 @@ class PyAVReader:
         packets = self._container.demux(self._stream)
         for packet in packets:
             if packet.is_keyframe and packet.pts == index.pts[first]:
+                yield first, packet
                 break
             if is_flush(packet) or (packet.dts is not None and packet.dts > index.seek[first]):
                 raise _LostPlaceError
-        yield first, packet
-        for position, packet in enumerate(packets, start=first + 1):
-            if is_flush(packet) or packet.pts != index.pts[position]:
-                raise _LostPlaceError
-            yield position, packet
+        yield from enumerate(packets, start=first + 1)
 
     def _decode(self, packets, last, wanted, frames):
         """Decode `packets` up to position `last`; those not `wanted` only as far as others refer to them."""

@@ -1,5 +1,6 @@
 """PyAVReader: the frames of a full decode, with no more decoding than they need."""
 
+import contextlib
 import csv
 import json
 import os
@@ -253,6 +254,23 @@ def test_damage_in_the_middle(frames, tmp_path):
         with pytest.raises(ReadError, match=r"clip\.mp4"):
             reader.get([42])
         assert np.array_equal(reader.get([5]), intact)
+
+
+def test_a_picture_that_the_decoder_had_to_guess_is_not_handed_out(tmp_path):
+    """Which picture that is, the decoder itself tells: FFmpeg's mark of concealed errors in a full decode."""
+    path = write_video(tmp_path / "clip.mp4", moving_texture(30, 112, 208), **x264(keyint=10, min_keyint=10, crf=10))
+    with av.open(str(path)) as container:
+        position, size = next((p.pos, p.size) for n, p in enumerate(container.demux(video=0)) if n == 15)
+    intact, marked = path.read_bytes(), []
+    for start in range(position + 20, position + size - 20, 20):
+        path.write_bytes(intact[:start] + bytes([0xFF]) * 20 + intact[start + 20 :])
+        with av.open(str(path)) as container, contextlib.suppress(av.error.InvalidDataError):
+            marked = [n for n, frame in enumerate(container.decode(video=0)) if frame.is_corrupt]
+        if marked:
+            break
+    assert marked, "no place was found whose damage the decoder conceals"
+    with open_reader(path) as reader, pytest.raises(ReadError, match=r"clip\.mp4: frame \d+ .* damaged"):
+        reader.get(marked)
 
 
 def test_no_file_stays_open(frames, tmp_path):
