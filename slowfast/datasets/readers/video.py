@@ -15,6 +15,8 @@ from slowfast.utils.errors import ReadError
 _SKIPS_UNREFERENCED = ("h264", "mpeg1video", "mpeg2video", "mpeg4")
 # Containers whose timestamps come out differently after a seek: their packets are read from the start and left aside.
 _SEEK_MISLEADS = ("gif", "mpeg", "mpegts")
+# From PyAV 17 on, colour conversion starts threads of its own unless told not to; earlier it has none.
+_ONE_THREAD = {"threads": 1} if int(av.__version__.split(".")[0]) >= 17 else {}
 
 
 class _LostPlaceError(Exception):
@@ -246,7 +248,7 @@ class _Frames:
             self.stored_size = picture.width, picture.height
             self.upright_size = self.stored_size[::-1] if quarter_turns % 2 else self.stored_size
         width, height = _scaled(self.stored_size, self.short_side)
-        picture = self.reformatter.reformat(picture, width=width, height=height, format="rgb24", threads=1)
+        picture = self.reformatter.reformat(picture, width=width, height=height, format="rgb24", **_ONE_THREAD)
         return np.rot90(picture.to_ndarray(), quarter_turns)
 
 
