@@ -42,6 +42,7 @@ class Attention(nn.Module):
         q, k, v = self.qkv(x).chunk(3, dim=-1)  # each (B, N, D)
         if self.mix_keys_values is not None:
             k, v = self.mix_keys_values(k), self.mix_keys_values(v)
+            q = q.contiguous()  # a view would keep the joint projection, now of no use, until the backward pass
         dropout_p = self.attention_dropout if self.training else 0.0
         attend = IMPLEMENTATIONS[self.implementation]
         out = attend(self._split(q), self._split(k), self._split(v), dropout_p=dropout_p)  # (B, H, N, E)

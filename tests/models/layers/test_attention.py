@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from slowfast.models.layers.attention import Attention, explicit_attention, set_attention
+from slowfast.models.layers.time_shift import TimeShift
 
 B, N, D, H = 3, 5, 12, 4
 
@@ -60,6 +61,25 @@ def test_keys_and_values_are_mixed_and_queries_are_not(tensors):
         by_weight.qkv.weight[D:] /= 2
         by_weight.qkv.bias[D:] /= 2
     torch.testing.assert_close(mixed(x), by_weight(x))
+
+
+def kept_for_backward(layer, x):
+    """Bytes of activations that the forward pass leaves behind, each storage once."""
+    parameters = {p.untyped_storage().data_ptr() for p in layer.parameters()}
+    kept = {}
+
+    def pack(tensor):
+        kept[tensor.untyped_storage().data_ptr()] = tensor  # held, so that no address is used twice
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        layer(x)
+    return sum(t.untyped_storage().nbytes() for address, t in kept.items() if address not in parameters)
+
+
+def test_mixing_keeps_no_more_for_the_backward_pass(tensors):
+    x = tensors[0].repeat(2, 1, 1)
+    assert kept_for_backward(make(mix_keys_values=TimeShift(3, 4)), x) == kept_for_backward(make(), x)
 
 
 @pytest.mark.parametrize("implementation", ["sdpa", "explicit"])
