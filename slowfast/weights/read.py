@@ -12,12 +12,8 @@ from slowfast.utils.errors import UserError
 
 TORCH_SUFFIXES = (".pyth", ".pth", ".pt")
 SAFETENSORS_SUFFIX = ".safetensors"
-NESTED_KEYS = (
-    "model_state",
-    "model",
-    "state_dict",
-    "module",
-)  # PySlowFast and XViT; VideoMAE, timm; Lightning; DeepSpeed
+# where others put the state dict: PySlowFast and XViT; VideoMAE and timm; Lightning; DeepSpeed
+NESTED_KEYS = ("model_state", "model", "state_dict", "module")
 WRAPPER_PREFIX = "module."  # of models saved inside DataParallel or DistributedDataParallel
 
 

@@ -1,0 +1,1 @@
+"""Layers that the backbones share: one idea a file, state-dict keys as in the published models."""
