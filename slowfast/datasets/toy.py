@@ -13,14 +13,17 @@ import numpy as np
 
 CLASSES = ("left", "right", "up", "down", "clockwise", "counter_clockwise", "approach", "recede")  # pairs: label ^ 1
 
+DRAWING = 1  # raise it when the same seed no longer gives the same clips
 MIN_SIZE = 32  # px; below this the smallest shape has no texture left
-RADIUS = (0.10, 0.30)  # of the shape, in frame sides
-SPEED = (0.022, 0.036)  # of a translation, in frame sides a frame
-ORBIT_RADIUS = (0.16, 0.26)  # in frame sides
-ORBIT_SPEED = (0.045, 0.065)  # turns a frame
-ZOOM_SPEED = (0.026, 0.042)  # turns a frame of the circle that runs through all sizes
+RADIUS = (0.13, 0.36)  # of the shape, in frame sides
+SPEED = (0.035, 0.05)  # of a translation, in frame sides a frame
+ORBIT_RADIUS = (0.10, 0.16)  # in frame sides
+ORBIT_SPEED = (0.07, 0.10)  # turns a frame
+ZOOM_SPEED = (0.035, 0.05)  # turns a frame of the circle that runs through all sizes
 BACKGROUND_SPEED = 0.008  # frame sides a frame, at most
 BACKGROUND_LEVEL = (30.0, 14.0)  # mean and amplitude, of 255
+LEVELS = (255.0, 110.0)  # of the shape's two colours, of 255
+PALENESS = 0.55  # share of white in the shape's colours, so that every shape outshines the background
 
 
 @dataclass(frozen=True)
@@ -128,10 +131,10 @@ def _between(bounds, share):
 
 
 def _contrasting_colours(rng):
-    """A bright and a darker saturated colour, (2, 3) of 255."""
+    """A bright and a darker colour of opposite hues, (2, 3) of 255."""
     hue = (rng.uniform() + np.array([[0.0], [0.5]])) * 2 * np.pi
-    wheel = 0.5 + 0.5 * np.cos(hue - np.array([0, 2, 4]) * np.pi / 3)  # (2, 3)
-    return (np.array([[255.0], [150.0]]) * (0.25 + 0.75 * wheel)).astype(np.float32)
+    wheel = 0.5 + 0.5 * np.cos(hue - np.array([0, 2, 4]) * np.pi / 3)  # (2, 3): red, green, blue
+    return (np.array(LEVELS)[:, None] * (PALENESS + (1 - PALENESS) * wheel)).astype(np.float32)
 
 
 def _polygon(corners):

@@ -14,7 +14,7 @@ from pathlib import Path
 import av
 from tqdm import tqdm
 
-from slowfast.datasets.toy import CLASSES, MIN_SIZE, draw_clip, draw_look
+from slowfast.datasets.toy import CLASSES, DRAWING, MIN_SIZE, draw_clip, draw_look
 from slowfast.utils.errors import EXIT_DONE, EXIT_USAGE, UserError
 from slowfast.utils.io import atomic_write_text, sha256_file
 from slowfast.utils.rng import numpy_rng
@@ -23,6 +23,7 @@ SPLITS = ("train", "val")  # folders; the test list is the val list
 LISTS = ("train.csv", "val.csv", "test.csv", "classes.txt")
 MARKER = "toy.json"  # options and the hash of every file, written last: without it the set is half-written
 LOCK = ".lock"
+KEY_FRAME_INTERVAL = 12  # frames; a reader that seeks decodes at most this many for nothing
 
 
 def parse_args(argv=None):
@@ -60,6 +61,7 @@ def make_toy_dataset(out, *, overwrite=False, **options):
     Raises: UserError: the folder holds something else, or cannot be written.
     """
     out = Path(out)
+    options = {**options, "drawing": DRAWING}
     try:
         out.mkdir(parents=True, exist_ok=True)
         with open(out / LOCK, "w") as lock:
@@ -69,7 +71,9 @@ def make_toy_dataset(out, *, overwrite=False, **options):
             _clear(out)
             _write_set(out, options)
     except OSError as error:
-        raise UserError(f"--out {out}: cannot be written ({error.strerror or error}). Choose another folder.") from error
+        raise UserError(
+            f"--out {out}: cannot be written ({error.strerror or error}). Choose another folder."
+        ) from error
     return True
 
 
@@ -82,7 +86,8 @@ def encode(frames, fps):
     """
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="mp4", options={"fflags": "+bitexact"}) as container:
-        stream = container.add_stream("libx264", rate=fps, options={"crf": "18", "preset": "fast", "threads": "1"})
+        settings = {"crf": "18", "preset": "fast", "threads": "1", "g": str(KEY_FRAME_INTERVAL)}
+        stream = container.add_stream("libx264", rate=fps, options=settings)
         stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt = "yuv420p"
         for image in frames:
