@@ -51,6 +51,7 @@ class XViT(nn.Module):
         dropout: on frame features, and before the last layer of the "vit" consensus.
         attention_dropout, drop_path: of the backbone; drop_path is the last block's rate, one draw a clip.
         head_dropout, head_attention_dropout: of the transformer in the "vit" consensus.
+        init_std: scale of linear layers at the start; narrow models need more than the published 0.02.
         pos_init_std: scale of spatial and temporal positions at the start.
         act_checkpoint: recompute each block in the backward pass instead of keeping its activations.
     Raises: ConfigError naming the keys of sizes that do not fit.
@@ -81,6 +82,7 @@ class XViT(nn.Module):
         drop_path=0.0,
         head_dropout=0.0,
         head_attention_dropout=0.0,
+        init_std=INIT_STD,
         pos_init_std=0.02,
         act_checkpoint=False,
     ):
@@ -127,7 +129,7 @@ class XViT(nn.Module):
             blocks = [block(qkv_bias=False) for _ in range(head_layers)]
             self.consensus = TemporalHead(blocks, embed_dim, head_mlp_dim, num_classes, dropout=dropout)
             self.new_fc.requires_grad_(False)  # in released checkpoints, but without influence here
-        self._initialise()
+        self._initialise(init_std)
 
     @classmethod
     def from_cfg(cls, cfg):
@@ -155,6 +157,7 @@ class XViT(nn.Module):
                 drop_path=cfg.XVIT.BACKBONE.DROP_PATH_RATE,
                 head_dropout=head.HIDDEN_DROPOUT_PROB,
                 head_attention_dropout=head.ATTENTION_PROBS_DROPOUT_PROB,
+                init_std=cfg.XVIT.INIT_STD,
                 pos_init_std=cfg.XVIT.POS_INIT_STD,
                 act_checkpoint=cfg.MODEL.ACT_CHECKPOINT,
             )
@@ -164,10 +167,10 @@ class XViT(nn.Module):
             raise ConfigError(problems)
         return model
 
-    def _initialise(self):
+    def _initialise(self, init_std):
         for module in self.modules():
             if isinstance(module, nn.Linear):
-                nn.init.trunc_normal_(module.weight, std=INIT_STD)
+                nn.init.trunc_normal_(module.weight, std=init_std)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
         nn.init.normal_(self.new_fc.weight, std=NEW_FC_INIT_STD)

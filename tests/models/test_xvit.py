@@ -197,6 +197,7 @@ def test_other_keys_reach_the_model():
         DATA__INPUT_CHANNEL_NUM=[4],
         XVIT__SHIFT_DIV=5,
         XVIT__LOCATIONS_LIST=[1],
+        XVIT__INIT_STD=0.1,
         XVIT__POS_INIT_STD=0.7,
         TEMPORAL_HEAD__NUM_HIDDEN_LAYERS=3,
     )
@@ -204,6 +205,7 @@ def test_other_keys_reach_the_model():
     assert model.base_model.patch_embed.proj.in_channels == 4
     assert [(m.num_segments, m.div) for m in model.modules() if isinstance(m, TimeShift)] == [(3, 5)]
     assert model.base_model.pos_embed.std() > 0.4
+    assert model.base_model.blocks[0].mlp.fc1.weight.std().item() == pytest.approx(0.1, rel=0.2)
     assert len(model.consensus.temporal_encoder) == 3
     assert model.consensus.mlp_head[1].out_features == 28
     assert model.consensus.temporal_encoder[0].attn.num_heads == 5

@@ -17,6 +17,7 @@ def add(cfg):
     cfg.XVIT.CONSENSUS_TYPE = "vit"  # vit: attention over frame features (TEMPORAL_HEAD) | avg: mean of frame logits
     cfg.XVIT.NUM_TEMPORAL_EMBEDDINGS = 8  # learnt, repeated over groups of frames; released models: 8 for 16 frames
     cfg.XVIT.PRETRAIN_IMAGE_SIZE = 224  # px; its patch grid is stored as spatial positions and resized to the crop
+    cfg.XVIT.INIT_STD = 0.02  # standard deviation of linear layers at the start; a narrow model needs more to get going
     cfg.XVIT.POS_INIT_STD = 0.02  # standard deviation of spatial and temporal positions at the start
     cfg.XVIT.BACKBONE = CfgNode()
     cfg.XVIT.BACKBONE.DROP_PATH_RATE = 0.0  # stochastic depth of the last block, growing linearly from 0
