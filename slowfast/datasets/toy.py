@@ -1,10 +1,10 @@
-"""Drawing of the toy clips: eight motions of one shape, told apart by time alone; no files and no labels' order live here.
+"""Drawing of the toy clips: eight motions of one shape that time alone tells apart; files are written elsewhere.
 
-Every state that a motion changes lives on a circle and is drawn uniformly: x and y (the frame's borders are glued
-together, so the shape leaves on one side as it enters on the other), the logarithm of the size (from largest back to
-smallest), and the angle of the orbit around a uniformly drawn centre. Shifting a uniform draw on a circle leaves it
-uniform, so at any frame index a frame has the same distribution in all classes, and a clip played backwards is a clip of
-the opposite class: only the order of the frames tells the classes of a pair apart.
+Whatever a motion changes lives on a circle and starts uniformly distributed: x and y (opposite borders of the frame
+are glued together, so the shape leaves on one side as it enters on the other), the logarithm of the size (after the
+largest comes the smallest), the angle of the orbit around a uniformly drawn centre. A uniform draw that is shifted on
+its circle stays uniform. So at any frame index the frames of all classes have the same distribution, and a clip played
+backwards is a clip of the opposite class.
 """
 
 from dataclasses import dataclass
@@ -28,19 +28,15 @@ PALENESS = 0.55  # share of white in the shape's colours, so that every shape ou
 
 @dataclass(frozen=True)
 class Look:
-    """What a clip shows apart from its motion; twins of different classes share it.
+    """What a clip shows apart from its motion; position, zoom and orbit_angle hold at frame 0."""
 
-    position (2,) x and y in frame sides, zoom in [0, 1) from smallest to largest and orbit angle in radians: at frame 0.
-    speed in [0, 1]: from slowest to fastest of each kind of motion.
-    """
-
-    position: np.ndarray
-    zoom: float
-    speed: float
-    orbit_angle: float
-    orbit_radius: float
-    outline: int
-    texture: int
+    position: np.ndarray  # (2,) x and y of the shape, or of the centre of its orbit, in frame sides
+    zoom: float  # from the smallest size, 0, to the largest, 1
+    speed: float  # from the slowest, 0, to the fastest, 1, of each kind of motion
+    orbit_angle: float  # radians
+    orbit_radius: float  # frame sides
+    outline: int  # index into OUTLINES
+    texture: int  # index into TEXTURES
     tilt: float  # radians
     colours: np.ndarray  # (2, 3) of 255
     tint: np.ndarray  # (3,), of the background
@@ -69,19 +65,21 @@ def draw_look(rng):
     )
 
 
-def draw_clip(motion, look, num_frames, size):
+def draw_clip(motion, look, times, size):
     """Frames of one clip.
 
     Args:
         motion: one of CLASSES.
         look: Look, everything else.
-        num_frames: length in frames.
+        times: indices of the frames to draw, range(length) for all.
         size: side of the square frame in px.
-    Returns: uint8 (num_frames, size, size, 3), RGB.
+    Returns: uint8 (T, size, size, 3), RGB, T = len(times).
     Raises: ValueError: unknown motion.
     """
-    position, zoom = _path(motion, look, np.arange(num_frames))  # (T, 2), (T,)
-    return np.stack([_draw_frame(look, size, t, *state) for t, state in enumerate(zip(position, zoom))])
+    if motion not in CLASSES:
+        raise ValueError(f"unknown motion {motion!r}; known: {', '.join(CLASSES)}")
+    position, zoom = _path(motion, look, np.asarray(times))  # (T, 2), (T,)
+    return np.stack([_draw_frame(look, size, *state) for state in zip(times, position, zoom)])
 
 
 def _draw_frame(look, size, time, position, zoom):
@@ -104,8 +102,6 @@ def _path(motion, look, time):
     """position (T, 2) in frame sides and zoom (T,) in [0, 1) at each of the frames `time` (T,)."""
     position = np.tile(look.position, (len(time), 1))
     zoom = np.full(len(time), look.zoom)
-    if motion not in CLASSES:
-        raise ValueError(f"unknown motion {motion!r}; known: {', '.join(CLASSES)}")
     sign = -1 if motion in ("left", "up", "counter_clockwise", "recede") else 1  # y points down: clockwise is positive
     if motion in ("left", "right", "up", "down"):
         axis = 0 if motion in ("left", "right") else 1

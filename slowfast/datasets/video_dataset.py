@@ -1,5 +1,6 @@
 """Videos and labels -> clips: picks frames, reads, transforms; deals with what cannot be read."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -12,6 +13,11 @@ from slowfast.utils.errors import ReadError, UserError
 from slowfast.utils.rng import numpy_rng
 
 SPLITS = ("train", "val", "test")
+
+
+def untimed(stage):
+    """A context that does nothing."""
+    return nullcontext()
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,7 @@ class VideoDataset(Dataset):
         max_unreadable_in_a_row: training videos that may fail one after the other, TRAIN.MAX_UNREADABLE_IN_A_ROW.
     Attributes:
         num_videos; num_views, views a video, 1 outside test.
+        timed: called with "open", "decode" and "transform"; gives the context in which that is done.
     """
 
     def __init__(
@@ -76,6 +83,7 @@ class VideoDataset(Dataset):
         self.max_unreadable_in_a_row = max_unreadable_in_a_row
         self.num_videos = len(records)
         self.num_views = num_clips * len(self.transforms) if split == "test" else 1
+        self.timed = untimed
         self._last_clip = (None, None)  # crops of one clip follow each other: it is read once
 
     def __len__(self):
@@ -124,7 +132,8 @@ class VideoDataset(Dataset):
         clip_number, crop = sampling.split_view(view, len(self.transforms))
         num_frames, crop_size = (shape.num_frames, shape.crop_size) if shape else (self.num_frames, None)
         clip = self._read(record, clip_number, num_frames, rng)
-        clip = self.transforms[crop](clip, rng, crop_size)
+        with self.timed("transform"):
+            clip = self.transforms[crop](clip, rng, crop_size)
         frames = torch.from_numpy(clip).permute(3, 0, 1, 2)
         return Sample(frames, record.label, record.video_id, view, replaced)
 
@@ -133,7 +142,9 @@ class VideoDataset(Dataset):
         key = (record.video_id, clip_number, num_frames)
         if self.split == "test" and self._last_clip[0] == key:
             return self._last_clip[1]
-        with open_reader(record.path, self.reader) as reader:
+        with self.timed("open"):
+            reader = open_reader(record.path, self.reader)
+        with reader, self.timed("decode"):
             span = sampling.clip_span(num_frames, self.sampling_rate, reader.fps, self.target_fps)
             start = self._start(len(reader), span, clip_number, rng)
             indices = sampling.clip_indices(len(reader), start, span, num_frames)

@@ -148,7 +148,7 @@ class Trainer:
             "lr": lr,
             "epoch": state.epoch + state.step_in_epoch / self.steps_per_epoch,
             "eta_s": round(steps_left * speed["step_s"]),
-            "peak_memory_mib": memory.peak_mib(self.device),
+            "peak_memory_mib": memory.peak_bytes(self.device) // 2**20,
         }
         self.log.write("train", state.step, values)
         progress.report(

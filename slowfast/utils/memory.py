@@ -1,14 +1,28 @@
 """How much memory a process has taken."""
 
+import contextlib
 import resource
 import sys
+from pathlib import Path
 
 import torch
 
 
-def peak_mib(device):
-    """Peak memory in MiB: of the CUDA allocator on a GPU, of the whole process (resident) on a CPU."""
+def peak_bytes(device):
+    """Peak memory: of the CUDA allocator on a GPU, of the whole process (resident) on a CPU."""
     if device.type == "cuda":
-        return round(torch.cuda.max_memory_allocated(device) / 2**20)
+        return torch.cuda.max_memory_allocated(device)
+    with contextlib.suppress(OSError):
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) * 2**10 for line in lines if line.startswith("VmHWM"))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(peak / 2**20 if sys.platform == "darwin" else peak / 2**10)
+    return peak if sys.platform == "darwin" else peak * 2**10
+
+
+def reset_peak(device):
+    """Start a new peak from what is in use now; on a CPU that works on Linux alone, elsewhere the old peak stays."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    else:
+        with contextlib.suppress(OSError):
+            Path("/proc/self/clear_refs").write_text("5")

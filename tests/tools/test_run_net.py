@@ -56,7 +56,10 @@ def test_wrong_usage_ends_with_2(run_net, words):
         ("--cfg configs/Toy/xvit_toy.yaml DATA.PATH_TO_DATA_DIR nowhere", ["DATA.PATH_TO_DATA_DIR", "nowhere"]),
         ("--cfg configs/Toy/xvit_toy.yaml MODEL.MODEL_NAME XVit", ["MODEL.MODEL_NAME", "XVit", "XViT"]),
         ("--cfg configs/Toy/xvit_toy.yaml TRAIN.DATASET kinetix", ["kinetix", "kinetics"]),
-        ("--cfg configs/Toy/xvit_toy.yaml TRAIN.ENABLE False", ["TEST.CHECKPOINT_FILE_PATH", "TEST.ALLOW_RANDOM_WEIGHTS"]),
+        (
+            "--cfg configs/Toy/xvit_toy.yaml TRAIN.ENABLE False",
+            ["TEST.CHECKPOINT_FILE_PATH", "TEST.ALLOW_RANDOM_WEIGHTS"],
+        ),
         ("--cfg configs/Toy/xvit_toy.yaml PROJECTS ['no.such']", ["PROJECTS", "no.such"]),
     ],
 )

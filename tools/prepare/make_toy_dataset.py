@@ -1,12 +1,12 @@
-"""Write the toy data set: eight motions of a textured shape as H.264 files, with Kinetics-format lists."""
+#!/usr/bin/env python
+"""Write the toy data set: eight motions of a textured shape as H.264 files, with lists in the Kinetics format."""
 
 import argparse
-import csv
+import contextlib
 import fcntl
 import hashlib
 import io
 import json
-import os
 import shutil
 import sys
 from pathlib import Path
@@ -15,15 +15,17 @@ import av
 from tqdm import tqdm
 
 from slowfast.datasets.toy import CLASSES, DRAWING, MIN_SIZE, draw_clip, draw_look
-from slowfast.utils.errors import EXIT_DONE, EXIT_USAGE, UserError
+from slowfast.utils.command_line import run_command
+from slowfast.utils.errors import EXIT_DONE, UserError
 from slowfast.utils.io import atomic_write_text, sha256_file
 from slowfast.utils.rng import numpy_rng
 
 SPLITS = ("train", "val")  # folders; the test list is the val list
 LISTS = ("train.csv", "val.csv", "test.csv", "classes.txt")
-MARKER = "toy.json"  # options and the hash of every file, written last: without it the set is half-written
+MARKER = "toy.json"  # written first: the folder is ours; again at the end: with the hash of every file
 LOCK = ".lock"
-KEY_FRAME_INTERVAL = 12  # frames; a reader that seeks decodes at most this many for nothing
+KEY_FRAME_INTERVAL = 12  # frames; a reader that seeks decodes fewer than this in vain
+LOWEST = {"train_per_class": 1, "val_per_class": 1, "size": MIN_SIZE, "num_frames": 2, "fps": 1}
 
 
 def parse_args(argv=None):
@@ -31,8 +33,9 @@ def parse_args(argv=None):
         description=__doc__,
         epilog="A complete set with the same options is kept; a half-written one is made anew.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        allow_abbrev=False,
     )
-    parser.add_argument("--out", type=Path, required=True, help="folder of the set", default=argparse.SUPPRESS)
+    parser.add_argument("--out", type=Path, required=True, default=argparse.SUPPRESS, help="folder of the set")
     parser.add_argument("--train_per_class", type=int, default=60, help="training clips a class")
     parser.add_argument("--val_per_class", type=int, default=20, help="validation clips a class; also the test list")
     parser.add_argument("--size", type=int, default=64, help="side of the square frame in px, even")
@@ -41,8 +44,7 @@ def parse_args(argv=None):
     parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same bytes")
     parser.add_argument("--overwrite", action="store_true", help="replace a complete toy set made with other options")
     args = parser.parse_args(argv)
-    lowest = {"train_per_class": 1, "val_per_class": 1, "size": MIN_SIZE, "num_frames": 2, "fps": 1}
-    for name, bound in lowest.items():
+    for name, bound in LOWEST.items():
         if getattr(args, name) < bound:
             parser.error(f"--{name} is {getattr(args, name)}; it must be at least {bound}")
     if args.size % 2:
@@ -54,27 +56,29 @@ def make_toy_dataset(out, *, overwrite=False, **options):
     """Make the set in folder `out` unless it is there already.
 
     Args:
-        out: folder; missing, empty, or a toy set (complete or not).
+        out: folder; missing, empty, or a toy set, complete or not.
         overwrite: replace a complete set made with other options.
         options: train_per_class, val_per_class (clips), size (px), num_frames, fps, seed.
-    Returns: True if the set was made, False if a complete one with the same options was kept.
-    Raises: UserError: the folder holds something else, or cannot be written.
+    Returns: what was done: "made", "made anew, it was incomplete", "replaced" or "kept, it is complete".
+    Raises: UserError: the folder holds something else or cannot be written, or H.264 cannot be encoded here.
     """
-    out = Path(out)
-    options = {**options, "drawing": DRAWING}
+    if "libx264" not in av.codecs_available:
+        raise UserError(f"PyAV {av.__version__} has no libx264 here. Install PyAV's own wheel: pip install av")
+    out, options = Path(out), {**options, "drawing": DRAWING}
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        with open(out / LOCK, "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # a second run waits, then keeps what the first one made
-            if not _must_make(out, options, overwrite):
-                return False
-            _clear(out)
-            _write_set(out, options)
+        outcome = _plan(out, options, overwrite)
+        if not outcome.startswith("kept"):
+            out.mkdir(parents=True, exist_ok=True)
+            with _locked(out):
+                outcome = _plan(out, options, overwrite)  # another run may have made it meanwhile
+                if not outcome.startswith("kept"):
+                    _clear(out)
+                    _write_set(out, options)
     except OSError as error:
         raise UserError(
-            f"--out {out}: cannot be written ({error.strerror or error}). Choose another folder."
+            f"--out {out}: cannot be written ({error.strerror or error}). Choose another folder or mend this one."
         ) from error
-    return True
+    return outcome
 
 
 def encode(frames, fps):
@@ -96,27 +100,39 @@ def encode(frames, fps):
     return buffer.getvalue()
 
 
-def _must_make(out, options, overwrite):
-    """Look at what the folder holds: nothing or a half-written set -> True, the same complete set -> False."""
-    foreign = sorted({entry.name for entry in out.iterdir()} - {*SPLITS, *LISTS, MARKER, LOCK})
-    if foreign:
-        raise UserError(f"--out {out}: holds {foreign[0]!r}, which is no part of a toy set. Choose another folder.")
+def _plan(out, options, overwrite):
+    """What is to be done with the folder: see `make_toy_dataset`, Returns."""
+    if not out.exists() or not any(entry.name != LOCK for entry in out.iterdir()):
+        return "made"
     try:
         marker = json.loads((out / MARKER).read_text())
-        complete = all((out / name).is_file() and sha256_file(out / name) == h for name, h in marker["files"].items())
-        found = marker["options"]
-    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
-        return True
+        files, found = dict(marker["files"]), dict(marker["options"])
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        raise UserError(
+            f"--out {out}: is not empty and holds no toy set ({MARKER} is missing or of another kind). "
+            "Choose another folder."
+        ) from None
+    if not files or not all((out / name).is_file() and sha256_file(out / name) == h for name, h in files.items()):
+        return "made anew, it was incomplete"
     if found == options:
-        return not complete
-    if complete and not overwrite:
+        return "kept, it is complete"
+    if not overwrite:
         different = ", ".join(f"{k} {found.get(k)} (asked for {v})" for k, v in options.items() if found.get(k) != v)
         raise UserError(f"--out {out}: holds a toy set with {different}. Add --overwrite or choose another folder.")
-    return True
+    return "replaced"
+
+
+@contextlib.contextmanager
+def _locked(out):
+    """A second run in the same folder waits for the first."""
+    with open(out / LOCK, "w") as lock:
+        with contextlib.suppress(OSError):  # some network file systems have no locks
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _clear(out):
-    for name in (MARKER, *LISTS):
+    for name in LISTS:
         (out / name).unlink(missing_ok=True)
     for split in SPLITS:
         if (out / split).exists():
@@ -124,47 +140,47 @@ def _clear(out):
 
 
 def _write_set(out, options):
-    """Write clips, lists, marker, in this order. Clip i of every class shares its look: the classes are twins."""
+    """Write clips and lists between two markers. Clip i of every class shares its look: the classes are twins."""
+    _write_marker(out, options, files={})
     files, rows = {}, {}
     total = len(CLASSES) * (options["train_per_class"] + options["val_per_class"])
     with tqdm(total=total, unit="clip", desc=str(out), disable=None) as progress:
         for split in SPLITS:
             rows[split] = []
+            for motion in CLASSES:
+                (out / split / motion).mkdir(parents=True)
             for index in range(options[f"{split}_per_class"]):
                 look = draw_look(numpy_rng(options["seed"], "toy", split, index))
                 for label, motion in enumerate(CLASSES):
                     path = f"{split}/{motion}/{motion}_{index:04d}.mp4"
-                    data = encode(draw_clip(motion, look, options["num_frames"], options["size"]), options["fps"])
-                    (out / path).parent.mkdir(parents=True, exist_ok=True)
+                    frames = draw_clip(motion, look, range(options["num_frames"]), options["size"])
+                    data = encode(frames, options["fps"])
                     (out / path).write_bytes(data)
                     files[path] = hashlib.sha256(data).hexdigest()
-                    rows[split].append((path, label))
+                    rows[split].append(f"{path} {label}\n")
                     progress.update()
-    rows["test"] = rows["val"]
-    for name, text in [*((f"{s}.csv", _csv(r)) for s, r in rows.items()), ("classes.txt", "\n".join(CLASSES) + "\n")]:
-        atomic_write_text(out / name, text)
-        files[name] = hashlib.sha256(text.encode()).hexdigest()
+    texts = {"train.csv": rows["train"], "val.csv": rows["val"], "test.csv": rows["val"]}
+    texts["classes.txt"] = [f"{motion}\n" for motion in CLASSES]
+    for name, lines in texts.items():
+        atomic_write_text(out / name, "".join(lines))
+        files[name] = sha256_file(out / name)
+    _write_marker(out, options, files)
+
+
+def _write_marker(out, options, files):
     atomic_write_text(out / MARKER, json.dumps({"options": options, "files": files}, indent=1) + "\n")
-
-
-def _csv(rows):
-    text = io.StringIO()
-    csv.writer(text, delimiter=" ", lineterminator="\n").writerows(rows)
-    return text.getvalue()
 
 
 def main(argv=None):
     options = vars(parse_args(argv))
     out = options.pop("out")
-    try:
-        made = make_toy_dataset(out, **options)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return EXIT_USAGE
-    clips = f"{len(CLASSES)} classes, {options['train_per_class']} train + {options['val_per_class']} val clips a class"
-    print(f"{'made' if made else 'kept, already complete'}: {os.path.join(out, '')} ({clips})")
+    outcome = make_toy_dataset(out, **options)
+    clips = (
+        f"{options['train_per_class']} train and {options['val_per_class']} val clips in each of {len(CLASSES)} classes"
+    )
+    print(f"{outcome}: {out}, {clips}")
     return EXIT_DONE
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))
