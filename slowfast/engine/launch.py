@@ -31,10 +31,10 @@ def launch(job, cfg, init_method=None):
         UserError: raised by the job in any process, or there are fewer GPUs than NUM_GPUS.
         RuntimeError: a process crashed; the text holds its traceback.
     """
+    setup_logging(cfg.OUTPUT_DIR if cfg.SHARD_ID == 0 else None)
     local_size = _local_size(cfg)
     world_size = local_size * cfg.NUM_SHARDS
     if world_size == 1:
-        setup_logging(cfg.OUTPUT_DIR)
         return job(cfg, _device(cfg, 0))
     return _spawn(job, cfg, local_size, world_size, init_method)
 

@@ -1,6 +1,7 @@
 """The training loop: epochs of optimizer steps, validation, checkpoints."""
 
 from itertools import islice
+from pathlib import Path
 
 from slowfast.config import derive
 from slowfast.datasets.build import construct_loader
@@ -17,6 +18,7 @@ from slowfast.solver.schedules import build_schedule
 from slowfast.tasks import build_task
 from slowfast.utils import distributed, memory
 from slowfast.utils.errors import EXIT_DONE, EXIT_LOST
+from slowfast.utils.io import atomic_write_text
 from slowfast.utils.logging import get_logger
 from slowfast.utils.rng import seed_torch
 
@@ -69,6 +71,7 @@ class Trainer:
         self.lost = 0  # videos that the last validation could not read
         self.log = MetricsLog.from_cfg(cfg, self.state, enabled=self.main)
         if self.main:
+            atomic_write_text(Path(cfg.OUTPUT_DIR) / "config.yaml", cfg.dump())
             get_logger().info(describe(cfg, model, {"train": self.train_loader, "val": self.val_loader}))
 
     def train_epoch(self):

@@ -21,6 +21,17 @@ class _TerminalHandler(logging.Handler):
             self.handleError(record)
 
 
+class _Backlog(logging.Handler):
+    """Keeps what is said before the log file is known, e.g. while the configuration is read."""
+
+    def __init__(self):
+        super().__init__()
+        self.records = []
+
+    def emit(self, record):
+        self.records.append(record)
+
+
 def get_logger():
     return logging.getLogger(LOGGER_NAME)
 
@@ -29,24 +40,34 @@ def setup_logging(output_dir=None, *, quiet=False):
     """Send messages to the terminal and, with `output_dir`, append them to its stdout.log.
 
     Args:
-        output_dir: folder, made if missing; None: terminal only.
+        output_dir: folder, made if missing; its log also gets what was said before. None: terminal only.
         quiet: only warnings and worse reach the terminal (processes other than the main one).
     """
     logger = get_logger()
     logger.setLevel(logging.INFO)
     logger.propagate = False
+    backlog = _Backlog()
     for handler in list(logger.handlers):
+        backlog.records += getattr(handler, "records", [])
         logger.removeHandler(handler)
         handler.close()
     terminal = _TerminalHandler(logging.WARNING if quiet else logging.INFO)
     terminal.setFormatter(logging.Formatter("%(message)s"))
     logger.addHandler(terminal)
     if output_dir is not None:
-        folder = Path(output_dir)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            file = logging.FileHandler(folder / "stdout.log")
-        except OSError as error:
-            raise UserError(f"OUTPUT_DIR: cannot write to {folder}: {error.strerror}; choose another folder") from None
-        file.setFormatter(logging.Formatter("[%(asctime)s][%(levelname)s] %(message)s", datefmt="%m/%d %H:%M:%S"))
+        file = _open_log(Path(output_dir))
         logger.addHandler(file)
+        for record in backlog.records:
+            file.handle(record)
+    elif not quiet:
+        logger.addHandler(backlog)
+
+
+def _open_log(folder):
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = logging.FileHandler(folder / "stdout.log")
+    except OSError as error:
+        raise UserError(f"OUTPUT_DIR: cannot write to {folder}: {error.strerror}; choose another folder") from None
+    file.setFormatter(logging.Formatter("[%(asctime)s][%(levelname)s] %(message)s", datefmt="%m/%d %H:%M:%S"))
+    return file

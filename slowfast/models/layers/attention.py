@@ -1,12 +1,13 @@
 """Multi-head self-attention through torch's fused kernel, and its explicit twin for tests and benchmarks."""
 
+import torch
 import torch.nn.functional as F
 from torch import nn
 
 
 def explicit_attention(q, k, v, dropout_p=0.0):
     """softmax(q k^T / sqrt(E)) v, written out; q, k, v: (B, H, N, E) -> (B, H, N, E)."""
-    weights = (q @ k.transpose(-2, -1) * q.shape[-1] ** -0.5).softmax(dim=-1)  # (B, H, N, N)
+    weights = (q * q.shape[-1] ** -0.5 @ k.transpose(-2, -1)).softmax(dim=-1)  # (B, H, N, N)
     return F.dropout(weights, dropout_p) @ v if dropout_p else weights @ v
 
 
@@ -19,27 +20,41 @@ class Attention(nn.Module):
     Args:
         dim: width D of the tokens; a multiple of num_heads.
         num_heads: H; each head is E = D / H wide.
-        qkv_bias: whether the joint projection has a bias.
+        qkv_bias: whether queries, keys and values have a bias.
+        key_bias: False: keys have none, and qkv.bias gives way to q_bias and v_bias, as in BEiT, VideoMAE and EVA.
         attention_dropout: drop-out on the attention weights.
         dropout: drop-out after the output projection.
         mix_keys_values: module (B, N, D) -> (B, N, D) applied to keys and to values before the heads are split; None
             for plain attention.
     """
 
-    def __init__(self, dim, num_heads, *, qkv_bias=True, attention_dropout=0.0, dropout=0.0, mix_keys_values=None):
+    def __init__(
+        self,
+        dim,
+        num_heads,
+        *,
+        qkv_bias=True,
+        key_bias=True,
+        attention_dropout=0.0,
+        dropout=0.0,
+        mix_keys_values=None,
+    ):
         super().__init__()
         assert dim % num_heads == 0, f"width {dim} is no multiple of {num_heads} heads"
         self.num_heads = num_heads
         self.attention_dropout = attention_dropout
         self.implementation = "sdpa"
-        self.qkv = nn.Linear(dim, 3 * dim, bias=qkv_bias)
+        separate = qkv_bias and not key_bias
+        self.q_bias = nn.Parameter(torch.zeros(dim)) if separate else None
+        self.v_bias = nn.Parameter(torch.zeros(dim)) if separate else None
+        self.qkv = nn.Linear(dim, 3 * dim, bias=qkv_bias and key_bias)
         self.mix_keys_values = mix_keys_values
         self.proj = nn.Linear(dim, dim)
         self.proj_drop = nn.Dropout(dropout)
 
     def forward(self, x):
         """x: (B, N, D) -> (B, N, D)."""
-        q, k, v = self.qkv(x).chunk(3, dim=-1)  # each (B, N, D)
+        q, k, v = self._project(x).chunk(3, dim=-1)  # each (B, N, D)
         if self.mix_keys_values is not None:
             k, v = self.mix_keys_values(k), self.mix_keys_values(v)
             q = q.contiguous()  # a view would keep the joint projection, now of no use, until the backward pass
@@ -47,6 +62,12 @@ class Attention(nn.Module):
         attend = IMPLEMENTATIONS[self.implementation]
         out = attend(self._split(q), self._split(k), self._split(v), dropout_p=dropout_p)  # (B, H, N, E)
         return self.proj_drop(self.proj(out.transpose(1, 2).flatten(2)))
+
+    def _project(self, x):
+        """(B, N, D) -> (B, N, 3 * D)."""
+        if self.q_bias is None:
+            return self.qkv(x)
+        return F.linear(x, self.qkv.weight, torch.cat([self.q_bias, torch.zeros_like(self.q_bias), self.v_bias]))
 
     def _split(self, x):
         """(B, N, D) -> (B, H, N, E)."""

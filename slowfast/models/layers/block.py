@@ -1,6 +1,8 @@
-"""The pre-norm transformer block."""
+"""The pre-norm transformer block, and a stack of them that may trade time for memory."""
 
+import torch
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from slowfast.models.layers.attention import Attention
 from slowfast.models.layers.drop_path import DropPath
@@ -14,9 +16,10 @@ class Block(nn.Module):
         dim: width D of the tokens.
         num_heads: attention heads; a divisor of dim.
         mlp_ratio: width of the MLP over dim.
-        qkv_bias: whether queries, keys and values have a bias.
+        qkv_bias, key_bias: see Attention.
         norm_eps: eps of both LayerNorms.
-        dropout: drop-out after the attention's projection and in the MLP.
+        dropout: drop-out after the attention's projection and after the MLP.
+        hidden_dropout: drop-out inside the MLP.
         attention_dropout: drop-out on the attention weights.
         drop_path: probability that a clip skips a branch in training.
         fold: batch rows of one clip (see DropPath).
@@ -30,8 +33,10 @@ class Block(nn.Module):
         *,
         mlp_ratio=4.0,
         qkv_bias=True,
+        key_bias=True,
         norm_eps=1e-5,
         dropout=0.0,
+        hidden_dropout=0.0,
         attention_dropout=0.0,
         drop_path=0.0,
         fold=1,
@@ -43,15 +48,49 @@ class Block(nn.Module):
             dim,
             num_heads,
             qkv_bias=qkv_bias,
+            key_bias=key_bias,
             attention_dropout=attention_dropout,
             dropout=dropout,
             mix_keys_values=mix_keys_values,
         )
         self.norm2 = nn.LayerNorm(dim, eps=norm_eps)
-        self.mlp = Mlp(dim, int(dim * mlp_ratio), dropout=dropout)
+        self.mlp = Mlp(dim, int(dim * mlp_ratio), dropout=dropout, hidden_dropout=hidden_dropout)
         self.drop_path = DropPath(drop_path, fold=fold)
 
     def forward(self, x):
         """x: (B, N, D) -> (B, N, D)."""
         x = x + self.drop_path(self.attn(self.norm1(x)))
         return x + self.drop_path(self.mlp(self.norm2(x)))
+
+
+class BlockStack(nn.ModuleList):
+    """Blocks one after the other; state-dict keys 0.*, 1.*, ... as of any ModuleList.
+
+    Args:
+        blocks: modules (B, N, D) -> (B, N, D).
+        act_checkpoint: where gradients are recorded, keep only each block's input and run the block again in the
+            backward pass: about a third more time, the activations of one block instead of all.
+    """
+
+    def __init__(self, blocks, *, act_checkpoint=False):
+        super().__init__(blocks)
+        self.act_checkpoint = act_checkpoint
+
+    def forward(self, x):
+        """x: (B, N, D) -> (B, N, D)."""
+        recompute = self.act_checkpoint and torch.is_grad_enabled()
+        for block in self:
+            x = checkpoint(block, x, use_reentrant=False) if recompute else block(x)
+        return x
+
+
+def set_act_checkpoint(model, on):
+    """Switch the recomputation of every BlockStack in `model` on or off.
+
+    Raises: ValueError when the model has no such layer.
+    """
+    stacks = [module for module in model.modules() if isinstance(module, BlockStack)]
+    if not stacks:
+        raise ValueError(f"{type(model).__name__} has no BlockStack whose activations could be recomputed")
+    for stack in stacks:
+        stack.act_checkpoint = on
