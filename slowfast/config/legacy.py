@@ -198,6 +198,7 @@ NO_EFFECT = {
     "MIXUP.PROB": 1.0,
     "MIXUP.SWITCH_PROB": 0.5,
     "MODEL.DROPCONNECT_RATE": 0.0,
+    "MODEL.FC_INIT_STD": 0.01,
     "MODEL.FP16_ALLREDUCE": False,
     "MULTIGRID.BN_BASE_SIZE": 8,
     "MULTIGRID.DEFAULT_B": 0,
@@ -309,6 +310,7 @@ NO_EFFECT = {
 # What there is instead, where there is something.
 ADVICE = {
     "DATA.USE_XVIT_AGUMENTATION": "clips are scaled by DATA.TRAIN_JITTER_SCALES and cropped",
+    "MODEL.FC_INIT_STD": "each model has a key of its own for its classifier, such as XVIT.FC_INIT_STD",
     "MODEL.HEAD_ACT": "TEST.SCORES says what a view contributes",
     "SOLVER.CLIP_GRADIENT": "use SOLVER.CLIP_GRAD_L2NORM or SOLVER.CLIP_GRAD_VAL",
     "TENSORBOARD.CLASS_NAMES_PATH": "use DATA.CLASS_NAMES_PATH",

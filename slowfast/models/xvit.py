@@ -5,27 +5,23 @@ Numbers and behaviour of the released code: tests/parity.
 """
 
 # B clips, C channels, F frames, H x W pixels, N tokens of a frame (class token first), D width, K classes
-import re
 from functools import partial
 
 import torch
 from torch import nn
-from torch.utils.checkpoint import checkpoint
 
+from slowfast.models import vit
 from slowfast.models.build import MODEL_REGISTRY
-from slowfast.models.layers.block import Block
+from slowfast.models.layers.block import Block, BlockStack
 from slowfast.models.layers.drop_path import depth_rates
 from slowfast.models.layers.patch_embed import PatchEmbed
 from slowfast.models.layers.positions import learnt_positions, resize_positions
 from slowfast.models.layers.time_shift import TimeShift
+from slowfast.models.xvit_sizes import backbone_sizes, input_problems, size_problems
 from slowfast.utils.errors import ConfigError
 
-SIZES = {"small": (384, 12, 6), "base": (768, 12, 12), "large": (1024, 24, 16)}  # width, depth, heads
-BASE_MODEL_NAME = re.compile(r"vit_(small|base|large)_patch(\d+)_224(_\w+)?")
-CONSENSUS_TYPES = ("vit", "avg")
 BACKBONE_NORM_EPS = 1e-6
 INIT_STD = 0.02  # linear layers and the class token, as in the vision transformers that XViT starts from
-NEW_FC_INIT_STD = 0.001  # the released recipe
 
 
 @MODEL_REGISTRY.register()
@@ -52,7 +48,10 @@ class XViT(nn.Module):
         attention_dropout, drop_path: of the backbone; drop_path is the last block's rate, one draw a clip.
         head_dropout, head_attention_dropout: of the transformer in the "vit" consensus.
         init_std: scale of linear layers at the start; narrow models need more than the published 0.02.
-        pos_init_std: scale of spatial and temporal positions at the start.
+        pos_init_std, temp_init_std: scale of spatial positions and of temporal embeddings at the start; the released
+            recipe starts from a pre-trained image model's positions and from temporal embeddings of zero.
+        fc_init_std: scale of the "avg" consensus' classifier at the start; the "vit" consensus ends in a linear layer
+            like any other.
         act_checkpoint: recompute each block in the backward pass instead of keeping its activations.
     Raises: ConfigError naming the keys of sizes that do not fit.
     """
@@ -84,6 +83,8 @@ class XViT(nn.Module):
         head_attention_dropout=0.0,
         init_std=INIT_STD,
         pos_init_std=0.02,
+        temp_init_std=0.0,
+        fc_init_std=0.001,
         act_checkpoint=False,
     ):
         super().__init__()
@@ -118,18 +119,25 @@ class XViT(nn.Module):
             attention_dropout=attention_dropout,
             drop_path=drop_path,
             pos_init_std=pos_init_std,
+            temp_init_std=temp_init_std,
             act_checkpoint=act_checkpoint,
         )
         self.new_fc = nn.Linear(embed_dim, num_classes)
         self.consensus = None
         if consensus == "vit":
             block = partial(
-                Block, embed_dim, head_heads, dropout=head_dropout, attention_dropout=head_attention_dropout
+                Block,
+                embed_dim,
+                head_heads,
+                qkv_bias=False,
+                dropout=head_dropout,
+                hidden_dropout=head_dropout,
+                attention_dropout=head_attention_dropout,
             )
-            blocks = [block(qkv_bias=False) for _ in range(head_layers)]
+            blocks = [block() for _ in range(head_layers)]
             self.consensus = TemporalHead(blocks, embed_dim, head_mlp_dim, num_classes, dropout=dropout)
             self.new_fc.requires_grad_(False)  # in released checkpoints, but without influence here
-        self._initialise(init_std)
+        self._initialise(init_std, fc_init_std)
 
     @classmethod
     def from_cfg(cls, cfg):
@@ -159,6 +167,8 @@ class XViT(nn.Module):
                 head_attention_dropout=head.ATTENTION_PROBS_DROPOUT_PROB,
                 init_std=cfg.XVIT.INIT_STD,
                 pos_init_std=cfg.XVIT.POS_INIT_STD,
+                temp_init_std=cfg.XVIT.TEMP_INIT_STD,
+                fc_init_std=cfg.XVIT.FC_INIT_STD,
                 act_checkpoint=cfg.MODEL.ACT_CHECKPOINT,
             )
         except ConfigError as error:
@@ -167,13 +177,30 @@ class XViT(nn.Module):
             raise ConfigError(problems)
         return model
 
-    def _initialise(self, init_std):
+    @property
+    def num_layers(self):
+        """Blocks of the backbone, which `layer_of` counts."""
+        return len(self.base_model.blocks)
+
+    def layer_of(self, name):
+        """Depth of a parameter: 0 embeddings, i + 1 block i of the backbone, num_layers + 1 norm and consensus."""
+        return vit.layer_of(name, self.num_layers, prefix="base_model.")
+
+    def no_weight_decay(self):
+        """The recipe exempts the biases of modules whose name holds "head" or "new_fc", LayerNorm's included."""
+        return {
+            name
+            for name, _ in self.named_parameters()
+            if name.endswith(".bias") and ("head" in name or "new_fc" in name)
+        }
+
+    def _initialise(self, init_std, fc_init_std):
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.trunc_normal_(module.weight, std=init_std)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
-        nn.init.normal_(self.new_fc.weight, std=NEW_FC_INIT_STD)
+        nn.init.normal_(self.new_fc.weight, std=fc_init_std)
 
     def forward(self, clip):
         """clip: (B, C, F, H, W) -> logits (B, K)."""
@@ -209,17 +236,17 @@ class FrameEncoder(nn.Module):
         attention_dropout,
         drop_path,
         pos_init_std,
+        temp_init_std,
         act_checkpoint,
     ):
         super().__init__()
-        self.act_checkpoint = act_checkpoint
         self.stored_grid = (pretrain_image_size // patch_size,) * 2
         num_patches = self.stored_grid[0] * self.stored_grid[1]
         self.cls_token = learnt_positions(1, 1, embed_dim, std=INIT_STD)
         self.pos_embed = learnt_positions(1, 1 + num_patches, embed_dim, std=pos_init_std)
-        self.temp_embed = learnt_positions(1, num_temporal_embeddings, 1, embed_dim, std=pos_init_std)
+        self.temp_embed = learnt_positions(1, num_temporal_embeddings, 1, embed_dim, std=temp_init_std)
         self.patch_embed = PatchEmbed(in_channels, embed_dim, (patch_size, patch_size))
-        self.blocks = nn.ModuleList(
+        blocks = [
             Block(
                 embed_dim,
                 num_heads,
@@ -231,7 +258,8 @@ class FrameEncoder(nn.Module):
                 mix_keys_values=mixing.get(index),
             )
             for index, rate in enumerate(depth_rates(drop_path, depth))
-        )
+        ]
+        self.blocks = BlockStack(blocks, act_checkpoint=act_checkpoint)
         self.norm = nn.LayerNorm(embed_dim, eps=BACKBONE_NORM_EPS)
         self.head = nn.Dropout(dropout)
 
@@ -241,9 +269,7 @@ class FrameEncoder(nn.Module):
         x = torch.cat([self.cls_token.expand(x.shape[0], -1, -1), x], dim=1)  # (B * F, N, D)
         x = x + resize_positions(self.pos_embed, self.stored_grid, self.patch_embed.grid(frames.shape[2:]))
         x = (x.unflatten(0, (-1, self.temp_embed.shape[1])) + self.temp_embed).flatten(0, 1)  # groups of frames
-        for block in self.blocks:
-            x = checkpoint(block, x, use_reentrant=False) if self.act_checkpoint and self.training else block(x)
-        return self.head(self.norm(x)[:, 0])
+        return self.head(self.norm(self.blocks(x)[:, 0]))  # of the normalised tokens only the first is ever read
 
 
 class TemporalHead(nn.Module):
@@ -263,81 +289,3 @@ class TemporalHead(nn.Module):
         for block in self.temporal_encoder:
             x = block(x)
         return self.mlp_head(x[:, 0])
-
-
-def backbone_sizes(xvit):
-    """Sizes of the backbone: those that XVIT.BASE_MODEL names, unless a key of their own is set.
-
-    Args:
-        xvit: the cfg's XVIT section.
-    Returns:
-        dict of XViT's arguments patch_size, embed_dim, depth, num_heads, mlp_ratio.
-    Raises:
-        ConfigError naming the keys that are missing when BASE_MODEL names no size.
-    """
-    sizes = {"patch_size": None, "embed_dim": None, "depth": None, "num_heads": None, "mlp_ratio": 4.0}
-    if name := BASE_MODEL_NAME.fullmatch(xvit.BASE_MODEL):
-        sizes["embed_dim"], sizes["depth"], sizes["num_heads"] = SIZES[name[1]]
-        sizes["patch_size"] = int(name[2])
-    sizes = {argument: xvit[argument.upper()] or named for argument, named in sizes.items()}
-    missing = [f"XVIT.{argument.upper()}" for argument, value in sizes.items() if not value]
-    if missing:
-        raise ConfigError(
-            f"XVIT.BASE_MODEL '{xvit.BASE_MODEL}' names no size of XViT: use vit_small_patch16_224, "
-            f"vit_base_patch16_224 or vit_large_patch16_224 (any patch), or set {', '.join(missing)}."
-        )
-    return sizes
-
-
-def input_problems(cfg, sizes):
-    """What of the cfg does not fit the backbone's `sizes`: crops, and the width that the temporal head expects."""
-    patch_size, embed_dim = sizes["patch_size"], sizes["embed_dim"]
-    problems = [
-        f"DATA.{key} {cfg.DATA[key]} must be a multiple of XVIT.PATCH_SIZE {patch_size}."
-        for key in ("TRAIN_CROP_SIZE", "TEST_CROP_SIZE")
-        if cfg.DATA[key] % patch_size
-    ]
-    if cfg.XVIT.CONSENSUS_TYPE == "vit" and cfg.TEMPORAL_HEAD.HIDDEN_DIM != embed_dim:
-        problems.append(
-            f"TEMPORAL_HEAD.HIDDEN_DIM {cfg.TEMPORAL_HEAD.HIDDEN_DIM} must equal XVIT.EMBED_DIM {embed_dim}: "
-            "it takes the frame features as they are."
-        )
-    return problems
-
-
-def size_problems(
-    *,
-    num_frames,
-    patch_size,
-    embed_dim,
-    depth,
-    num_heads,
-    pretrain_image_size,
-    num_temporal_embeddings,
-    num_segments,
-    shift_div,
-    consensus,
-    head_heads,
-):
-    """What does not fit together, one sentence each, in the names of the config keys; empty when all is well."""
-    problems = []
-
-    def must_divide(part, part_key, whole, whole_key):
-        if part < 1 or whole % part:
-            divisors = ", ".join(str(n) for n in range(1, whole + 1) if whole % n == 0)
-            problems.append(f"{part_key} {part} must be a divisor of {whole_key} {whole}: {divisors}.")
-
-    for key, value in (("XVIT.EMBED_DIM", embed_dim), ("XVIT.DEPTH", depth)):
-        if value < 1:
-            problems.append(f"{key} {value} must be at least 1.")
-    must_divide(patch_size, "XVIT.PATCH_SIZE", pretrain_image_size, "XVIT.PRETRAIN_IMAGE_SIZE")
-    must_divide(num_heads, "XVIT.NUM_HEADS", embed_dim, "XVIT.EMBED_DIM")
-    must_divide(num_temporal_embeddings, "XVIT.NUM_TEMPORAL_EMBEDDINGS", num_frames, "DATA.NUM_FRAMES")
-    must_divide(num_segments, "XVIT.NUM_SEGMENTS", num_frames, "DATA.NUM_FRAMES")
-    if not 2 <= shift_div <= embed_dim:
-        problems.append(f"XVIT.SHIFT_DIV {shift_div} must lie between 2 and XVIT.EMBED_DIM {embed_dim}.")
-    if consensus not in CONSENSUS_TYPES:
-        problems.append(f"XVIT.CONSENSUS_TYPE '{consensus}' is unknown; known: {', '.join(CONSENSUS_TYPES)}.")
-    if consensus == "vit":
-        must_divide(head_heads, "TEMPORAL_HEAD.NUM_ATTENTION_HEADS", embed_dim, "XVIT.EMBED_DIM")
-    return problems

@@ -44,6 +44,7 @@ def test_own_keys_are_the_documented_ones(reference_defaults):
         *("BENCHMARK.ENABLE", "BENCHMARK.NUM_WARMUP", "BENCHMARK.NUM_ITERS"),
         *("XVIT.PATCH_SIZE", "XVIT.EMBED_DIM", "XVIT.DEPTH", "XVIT.NUM_HEADS", "XVIT.MLP_RATIO"),
         *("XVIT.NUM_TEMPORAL_EMBEDDINGS", "XVIT.PRETRAIN_IMAGE_SIZE", "XVIT.INIT_STD", "XVIT.POS_INIT_STD"),
+        *("XVIT.TEMP_INIT_STD", "XVIT.FC_INIT_STD"),
     }
 
 

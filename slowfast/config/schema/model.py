@@ -11,6 +11,5 @@ def add(cfg):
     cfg.MODEL.MULTI_PATHWAY_ARCH = ["slowfast"]
     cfg.MODEL.NUM_CLASSES = 400  # labels lie in [0, NUM_CLASSES)
     cfg.MODEL.DROPOUT_RATE = 0.5  # before the classifier
-    cfg.MODEL.FC_INIT_STD = 0.01  # standard deviation of the classifier's initial weights
     cfg.MODEL.LOSS_FUNC = "cross_entropy"  # name of the loss
     cfg.MODEL.ACT_CHECKPOINT = False  # recompute activations in the backward pass: less memory, more time

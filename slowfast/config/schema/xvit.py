@@ -18,7 +18,9 @@ def add(cfg):
     cfg.XVIT.NUM_TEMPORAL_EMBEDDINGS = 8  # learnt, repeated over groups of frames; released models: 8 for 16 frames
     cfg.XVIT.PRETRAIN_IMAGE_SIZE = 224  # px; its patch grid is stored as spatial positions and resized to the crop
     cfg.XVIT.INIT_STD = 0.02  # standard deviation of linear layers at the start; a narrow model needs more to get going
-    cfg.XVIT.POS_INIT_STD = 0.02  # standard deviation of spatial and temporal positions at the start
+    cfg.XVIT.POS_INIT_STD = 0.02  # standard deviation of spatial positions at the start
+    cfg.XVIT.TEMP_INIT_STD = 0.0  # standard deviation of temporal embeddings at the start; the released recipe: zero
+    cfg.XVIT.FC_INIT_STD = 0.001  # standard deviation of the "avg" consensus' classifier at the start, as released
     cfg.XVIT.BACKBONE = CfgNode()
     cfg.XVIT.BACKBONE.DROP_PATH_RATE = 0.0  # stochastic depth of the last block, growing linearly from 0
     cfg.XVIT.BACKBONE.DROP_ATTN_RATE = 0.0  # dropout on attention weights

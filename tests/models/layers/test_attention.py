@@ -50,6 +50,23 @@ def test_it_equals_torchs_multi_head_attention(tensors):
     torch.testing.assert_close(layer(x), reference(x, x, x, need_weights=False)[0], rtol=1e-5, atol=1e-6)
 
 
+def test_without_a_key_bias_it_equals_a_joint_bias_that_is_zero_for_keys(tensors):
+    layer, reference = make(key_bias=False), make()
+    assert set(layer.state_dict()) == {"q_bias", "v_bias", "qkv.weight", "proj.weight", "proj.bias"}
+    nn.init.normal_(layer.q_bias)
+    nn.init.normal_(layer.v_bias)
+    state = layer.state_dict()
+    joint = torch.cat([state.pop("q_bias"), torch.zeros(D), state.pop("v_bias")])
+    reference.load_state_dict(state | {"qkv.bias": joint})
+    out, grad_x, *grads = run(layer, *tensors)
+    expected, expected_grad_x, *expected_grads = run(reference, *tensors)
+    torch.testing.assert_close((out, grad_x), (expected, expected_grad_x), rtol=1e-5, atol=1e-6)
+    grads = dict(zip(dict(layer.named_parameters()), grads, strict=True))
+    queries, _, values = dict(zip(dict(reference.named_parameters()), expected_grads))["qkv.bias"].chunk(3)
+    torch.testing.assert_close((grads["q_bias"], grads["v_bias"]), (queries, values), rtol=1e-5, atol=1e-6)
+    assert make(key_bias=False, qkv_bias=False).q_bias is None
+
+
 def test_keys_and_values_are_mixed_and_queries_are_not(tensors):
     class Halve(nn.Module):
         def forward(self, x):

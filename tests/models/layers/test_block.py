@@ -1,9 +1,10 @@
 """The pre-norm block against torch's own encoder layer."""
 
+import pytest
 import torch
 from torch import nn
 
-from slowfast.models.layers.block import Block
+from slowfast.models.layers.block import Block, BlockStack, set_act_checkpoint
 
 D, H = 12, 3
 
@@ -46,6 +47,40 @@ def test_drop_path_takes_both_branches_of_a_clip():
     unchanged = (block(x) == x).flatten(1).all(dim=1).reshape(64, 2)
     assert torch.equal(unchanged[:, 0], unchanged[:, 1])
     assert 4 <= unchanged[:, 0].sum() <= 32  # both branches dropped: a quarter of the clips
+
+
+def test_drop_out_inside_the_mlp_is_apart():
+    block = Block(D, H, dropout=0.2, hidden_dropout=0.3)
+    rates = {name: module.p for name, module in block.named_modules() if isinstance(module, nn.Dropout)}
+    assert rates == {"attn.proj_drop": 0.2, "mlp.hidden_drop": 0.3, "mlp.drop": 0.2}
+
+
+def gradients(stack, x):
+    stack.zero_grad()
+    torch.manual_seed(3)  # drop-out draws
+    stack(x).square().sum().backward()
+    return [parameter.grad.clone() for parameter in stack.parameters()]
+
+
+def test_a_stack_recomputes_its_blocks_where_gradients_are_recorded():
+    torch.manual_seed(0)
+    stack, calls = BlockStack([Block(D, H, dropout=0.5), Block(D, H)]), []
+    stack[1].register_forward_pre_hook(lambda *args: calls.append(1))
+    x = torch.randn(2, 5, D)
+    for mode in (True, False):
+        stack.train(mode)
+        set_act_checkpoint(stack, False)
+        kept = gradients(stack, x)
+        set_act_checkpoint(nn.Sequential(stack), True)
+        calls.clear()
+        assert all(map(torch.equal, kept, gradients(stack, x)))
+        assert len(calls) == 2
+    with torch.no_grad():
+        stack(x)
+    assert len(calls) == 3
+    assert set(stack.state_dict()) == set(nn.ModuleList(stack).state_dict())
+    with pytest.raises(ValueError, match="no BlockStack"):
+        set_act_checkpoint(nn.Linear(2, 2), True)
 
 
 def test_drop_out_is_on_in_training_only():

@@ -1,10 +1,12 @@
 """Resized position tables: order, prefix and the interpolation's definition."""
 
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
 
-from slowfast.models.layers.positions import learnt_positions, resize_positions
+from slowfast.models.layers.positions import learnt_positions, resize_positions, sincos_positions
 
 
 def test_an_equal_grid_needs_no_copy():
@@ -48,3 +50,27 @@ def test_learnt_positions_have_the_scale_asked_for():
         assert positions.requires_grad
         assert positions.std().item() == pytest.approx(0.88 * std, rel=0.02)  # a normal law cut at two scales
         assert positions.abs().max() <= 2 * std
+    assert learnt_positions(1, 2, 3, std=0).abs().max() == 0
+
+
+@pytest.mark.parametrize("dim", [6, 7])
+def test_fixed_positions_follow_the_formula(dim):
+    table = sincos_positions(40, dim)
+    assert (table.shape, table.dtype) == ((1, 40, dim), torch.float32)
+    for position in (0, 1, 17, 39):
+        for j in range(dim):
+            angle = position / 10000 ** (2 * (j // 2) / dim)
+            expected = math.cos(angle) if j % 2 else math.sin(angle)
+            assert table[0, position, j].item() == pytest.approx(expected, abs=1e-7)
+
+
+def test_time_is_resized_linearly_and_space_per_time_step():
+    """(time, rows, columns) (4, 6, 5) -> (8, 9, 5): each time step as a grid of its own, then torch's 1-D resizing."""
+    torch.manual_seed(0)
+    table = torch.randn(1, 2 + 4 * 6 * 5, 3)
+    resized = resize_positions(table, (4, 6, 5), (8, 9, 5), num_prefix=2)
+    assert torch.equal(resized[:, :2], table[:, :2])
+    steps = table[:, 2:].reshape(4, 30, 3)
+    space = torch.cat([resize_positions(step[None], (6, 5), (9, 5), num_prefix=0) for step in steps])  # (4, 45, 3)
+    expected = F.interpolate(space.permute(1, 2, 0), size=8, mode="linear", align_corners=False).permute(2, 0, 1)
+    torch.testing.assert_close(resized[:, 2:].reshape(8, 45, 3), expected)
