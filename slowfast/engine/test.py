@@ -48,7 +48,7 @@ def load_test_weights(model, cfg):
     """Load what is to be tested: TEST.CHECKPOINT_FILE_PATH, else the run's last checkpoint, else TRAIN's file.
 
     Returns:
-        what `describe_checkpoint` says of the file; None for random weights, which TEST.ALLOW_RANDOM_WEIGHTS must allow.
+        what `describe_checkpoint` says of the file; None for random weights, if TEST.ALLOW_RANDOM_WEIGHTS is on.
     Raises:
         UserError: there is no file, or it does not give every parameter of the model.
     """
