@@ -1,5 +1,6 @@
 """The registry of backbones and the one way to build one from a config."""
 
+from slowfast.models.trainable import select_trainable
 from slowfast.utils.registry import Registry
 
 MODEL_REGISTRY = Registry("model", "MODEL.MODEL_NAME")
@@ -9,7 +10,14 @@ def build_model(cfg):
     """The backbone that MODEL.MODEL_NAME names, bare: on the current default device (CPU, or meta), in training mode.
 
     Every registered model maps a normalised float clip (B, C, T, H, W) to logits (B, K), in training and in evaluation
-    alike, and has `from_cfg(cfg)`.
+    alike, and has `from_cfg(cfg)`. What the optimizer may ask of it:
+
+    - `no_weight_decay()`: set of names of parameters without weight decay, each of which exists; optional.
+    - `num_layers` and `layer_of(parameter name)`: the number L of its layers, and the parameter's depth, from 0 (patch
+      and position embeddings) over i + 1 (layer i) to L + 1 (what follows the layers); for layer-wise learning rates.
+
     Raises: ConfigError for an unregistered name, or for sizes that the model cannot take.
     """
-    return MODEL_REGISTRY.get(cfg.MODEL.MODEL_NAME).from_cfg(cfg)
+    model = MODEL_REGISTRY.get(cfg.MODEL.MODEL_NAME).from_cfg(cfg)
+    select_trainable(model, trainable=cfg.MODEL.TRAINABLE, freeze=cfg.MODEL.FREEZE)
+    return model

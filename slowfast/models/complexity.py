@@ -26,7 +26,8 @@ def gmacs(model, input_shape):
         model: any module; its mode, parameters and buffers are left as they are.
         input_shape: of the model's one input, batch included, e.g. (1, C, T, H, W) for the cost of one view.
     """
-    state = {name: torch.empty_like(tensor, device="meta") for name, tensor in model.state_dict(keep_vars=True).items()}
+    tensors = {**dict(model.named_parameters()), **dict(model.named_buffers())}  # buffers that no state dict holds too
+    state = {name: torch.empty_like(tensor, device="meta") for name, tensor in tensors.items()}
     dtype = next((p.dtype for p in model.parameters()), torch.float32)
     clip = torch.empty(input_shape, device="meta", dtype=dtype)
     was_training = model.training

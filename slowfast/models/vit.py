@@ -17,13 +17,11 @@ def divisor_problem(part, part_key, whole, whole_key):
     return [f"{part_key} {part} must be a divisor of {whole_key} {whole}: {divisors}."]
 
 
-def crop_problems(cfg, patch_size, patch_key):
-    """A sentence for each of the cfg's crops that the patches do not tile."""
-    return [
-        f"DATA.{key} {cfg.DATA[key]} must be a multiple of {patch_key} {patch_size}."
-        for key in ("TRAIN_CROP_SIZE", "TEST_CROP_SIZE")
-        if patch_size >= 1 and cfg.DATA[key] % patch_size
-    ]
+def multiple_problem(whole, whole_key, part, part_key):
+    """[a sentence] where `whole` is no multiple of `part`, [] where it is."""
+    if part >= 1 and whole >= part and whole % part == 0:
+        return []
+    return [f"{whole_key} {whole} must be a multiple of {part_key} {part}."]
 
 
 def layer_of(name, num_blocks, *, prefix=""):

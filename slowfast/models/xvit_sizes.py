@@ -36,7 +36,9 @@ def backbone_sizes(xvit):
 def input_problems(cfg, sizes):
     """What of the cfg does not fit the backbone's `sizes`: crops, and the width that the temporal head expects."""
     embed_dim = sizes["embed_dim"]
-    problems = vit.crop_problems(cfg, sizes["patch_size"], "XVIT.PATCH_SIZE")
+    problems = []
+    for key in ("TRAIN_CROP_SIZE", "TEST_CROP_SIZE"):
+        problems += vit.multiple_problem(cfg.DATA[key], f"DATA.{key}", sizes["patch_size"], "XVIT.PATCH_SIZE")
     if cfg.XVIT.CONSENSUS_TYPE == "vit" and cfg.TEMPORAL_HEAD.HIDDEN_DIM != embed_dim:
         problems.append(
             f"TEMPORAL_HEAD.HIDDEN_DIM {cfg.TEMPORAL_HEAD.HIDDEN_DIM} must equal XVIT.EMBED_DIM {embed_dim}: "

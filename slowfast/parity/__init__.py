@@ -4,9 +4,20 @@
 tools/check_parity.py stand on this; the models know nothing of it.
 """
 
-from slowfast.parity import xvit
+from slowfast.parity import video_vit, xvit
 from slowfast.parity.case import Case, read_case
 from slowfast.parity.compare import Result, check_case
 from slowfast.parity.subject import BUILDERS, Subject, build_subject, builds
 
-__all__ = ["BUILDERS", "Case", "Result", "Subject", "build_subject", "builds", "check_case", "read_case", "xvit"]
+__all__ = [
+    "BUILDERS",
+    "Case",
+    "Result",
+    "Subject",
+    "build_subject",
+    "builds",
+    "check_case",
+    "read_case",
+    "video_vit",
+    "xvit",
+]

@@ -6,6 +6,7 @@ from math import inf
 import torch
 
 from slowfast.models.layers.attention import set_attention
+from slowfast.models.layers.block import set_act_checkpoint
 from slowfast.parity.case import GROUPS
 from slowfast.parity.subject import build_subject, recorded_outputs
 from slowfast.utils.errors import UserError
@@ -49,13 +50,14 @@ class Result:
         return "; ".join(parts)
 
 
-def check_case(case, *, dtype=torch.float32, attention="sdpa"):
+def check_case(case, *, dtype=torch.float32, attention="sdpa", act_checkpoint=False):
     """Build what `case` describes, load its weights, run it forward and backward in evaluation mode, and compare.
 
     Args:
         case: from read_case.
         dtype: of the computation; the case's tolerance holds for float32 and better.
         attention: "sdpa" or "explicit", see set_attention.
+        act_checkpoint: recompute activations in the backward pass, see set_act_checkpoint.
     Returns:
         Result.
     Raises:
@@ -69,6 +71,8 @@ def check_case(case, *, dtype=torch.float32, attention="sdpa"):
     ]
     if attention != "sdpa":
         set_attention(subject.model, attention)
+    if act_checkpoint:
+        set_act_checkpoint(subject.model, True)
     subject.model.to(dtype).eval().requires_grad_(True)  # frozen parameters too: cases may hold their gradients
     inputs = {
         name: tensor.to(dtype, copy=True).requires_grad_() if tensor.is_floating_point() else tensor

@@ -45,6 +45,9 @@ def test_own_keys_are_the_documented_ones(reference_defaults):
         *("XVIT.PATCH_SIZE", "XVIT.EMBED_DIM", "XVIT.DEPTH", "XVIT.NUM_HEADS", "XVIT.MLP_RATIO"),
         *("XVIT.NUM_TEMPORAL_EMBEDDINGS", "XVIT.PRETRAIN_IMAGE_SIZE", "XVIT.INIT_STD", "XVIT.POS_INIT_STD"),
         *("XVIT.TEMP_INIT_STD", "XVIT.FC_INIT_STD"),
+        *(f"VIDEO_VIT.{key}" for key in ("SIZE", "EMBED_DIM", "DEPTH", "NUM_HEADS", "MLP_RATIO", "PATCH_SIZE")),
+        *(f"VIDEO_VIT.{key}" for key in ("TUBELET_SIZE", "CLASS_TOKEN", "POOLING", "POSITIONS", "INIT_STD")),
+        *(f"VIDEO_VIT.{key}" for key in ("DROP_RATE", "DROP_ATTN_RATE", "DROP_PATH_RATE", "HEAD_INIT_SCALE")),
     }
 
 

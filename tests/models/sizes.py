@@ -19,6 +19,17 @@ SMALL = {
         "TEMPORAL_HEAD.MLP_DIM": 28,
         "TEMPORAL_HEAD.NUM_ATTENTION_HEADS": 5,
     },
+    "VideoViT": {
+        "DATA.NUM_FRAMES": 6,
+        "DATA.TRAIN_CROP_SIZE": 24,
+        "DATA.TEST_CROP_SIZE": 32,
+        "VIDEO_VIT.PATCH_SIZE": 8,
+        "VIDEO_VIT.TUBELET_SIZE": 2,
+        "VIDEO_VIT.EMBED_DIM": 20,
+        "VIDEO_VIT.DEPTH": 2,
+        "VIDEO_VIT.NUM_HEADS": 4,
+        "VIDEO_VIT.HEAD_INIT_SCALE": 1.0,
+    },
 }
 NUM_CLASSES = 7
 

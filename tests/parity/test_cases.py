@@ -1,20 +1,26 @@
 """Golden cases, rebuilt and compared: the committed ones always, the others where reference data is at hand."""
 
+from itertools import product
 from pathlib import Path
 
 import pytest
 import torch
 
+from slowfast.models.layers.attention import IMPLEMENTATIONS
 from slowfast.parity import BUILDERS, check_case, read_case
 
 COMMITTED = sorted((Path(__file__).parent / "data").glob("*.json"))
-HOW = [(torch.float32, "sdpa"), (torch.float32, "explicit"), (torch.float64, "sdpa"), (torch.float64, "explicit")]
+DTYPES = [torch.float32, torch.float64]
+HOW = [
+    dict(zip(("dtype", "attention", "act_checkpoint"), way)) for way in product(DTYPES, IMPLEMENTATIONS, (False, True))
+]
+in_every_way = pytest.mark.parametrize("how", HOW, ids=lambda how: "-".join(map(str, how.values())))
 
 
-@pytest.mark.parametrize("dtype, attention", HOW, ids=lambda value: str(value).removeprefix("torch."))
+@in_every_way
 @pytest.mark.parametrize("path", COMMITTED, ids=lambda path: path.stem)
-def test_committed_case(path, dtype, attention):
-    result = check_case(read_case(path), dtype=dtype, attention=attention)
+def test_committed_case(path, how):
+    result = check_case(read_case(path), **how)
     assert result.passed, str(result)
 
 
@@ -25,10 +31,10 @@ def test_every_committed_case_has_a_builder_and_gradients():
         assert case.tensors["grad"] and case.tensors["grad_input"] and case.tensors["feature"]
 
 
-@pytest.mark.parametrize("dtype, attention", HOW, ids=lambda value: str(value).removeprefix("torch."))
-@pytest.mark.parametrize("pattern", ["xvit_*.json"])
-def test_reference_cases(reference_dir, pattern, dtype, attention):
+@in_every_way
+@pytest.mark.parametrize("pattern", ["xvit_*.json", "videomae_finetune_*.json"])
+def test_reference_cases(reference_dir, pattern, how):
     paths = sorted((reference_dir / "parity").glob(pattern))
     assert paths
-    results = {path.stem: check_case(read_case(path), dtype=dtype, attention=attention) for path in paths}
+    results = {path.stem: check_case(read_case(path), **how) for path in paths}
     assert all(result.passed for result in results.values()), {name: str(result) for name, result in results.items()}

@@ -42,13 +42,23 @@ def narrow(altered):
     return altered("narrow", tolerance={"float32": {"outputs_and_features": exact, "gradients": exact}})
 
 
-@pytest.mark.parametrize("options", [[], ["--dtype", "float64"], ["--attention", "explicit"]])
+@pytest.mark.parametrize("options", [[], ["--dtype", "float64"], ["--attention", "explicit"], ["--act_checkpoint"]])
 def test_a_case_that_passes(check_parity, good, capsys, options):
     assert check_parity.main([str(good), *options]) == 0
     (line,) = capsys.readouterr().out.splitlines()
     assert line.startswith(f"PASS {good}")
     assert "worst of 13 tensors" in line
     assert all(option in line for option in options[1:])
+    assert ("recomputed" in line) == (options == ["--act_checkpoint"])
+
+
+def test_a_case_in_every_way(check_parity, good, narrow, capsys):
+    assert check_parity.main([str(good), str(narrow), "--all_ways"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    ways = {line.split("(")[1].split(")")[0] for line in lines}
+    kinds = [f"{dtype}, {attention}" for dtype in ("float32", "float64") for attention in ("sdpa", "explicit")]
+    assert ways == {kind + recomputed for kind in kinds for recomputed in ("", ", recomputed")}
+    assert [line[:4] for line in lines] == ["PASS"] * 8 + ["MISS"] * 8
 
 
 def test_a_case_that_misses(check_parity, good, narrow, capsys):
@@ -63,7 +73,7 @@ def test_an_unknown_system_and_a_missing_file(check_parity, good, narrow, altere
     assert check_parity.main([str(alien), str(narrow), str(good), str(tmp_path / "none.json")]) == 2
     lines = capsys.readouterr().out.splitlines()
     assert [line[:4] for line in lines] == ["BAD ", "MISS", "PASS", "BAD "]
-    assert "'Alien'; known: XViT" in lines[0]
+    assert "'Alien'; known: " in lines[0]
     assert "none.json cannot be read" in lines[3]
 
 

@@ -12,10 +12,25 @@ from slowfast.config.schema import (
     tensorboard,
     test,
     train,
+    video_vit,
     xvit,
 )
 
-SECTIONS = (general, train, test, data, data_loader, model, bn, solver, xvit, benchmark, checkpoint, tensorboard)
+SECTIONS = (
+    general,
+    train,
+    test,
+    data,
+    data_loader,
+    model,
+    bn,
+    solver,
+    xvit,
+    video_vit,
+    benchmark,
+    checkpoint,
+    tensorboard,
+)
 
 
 def add_all(cfg):
