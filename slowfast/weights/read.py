@@ -1,70 +1,102 @@
-"""Checkpoint files -> plain containers of tensors; nothing in a file is ever executed."""
+"""Checkpoint files of any origin -> plain containers of tensors; nothing in a file is ever executed."""
 
-import re
+import zipfile
 from collections.abc import Mapping
-from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from slowfast.utils.errors import UserError
+from slowfast.weights.fetch import INDEX_SUFFIX, fetch, read_index
+from slowfast.weights.jax_vit import is_jax_vit, read_npz, to_torch_names
+from slowfast.weights.torch_files import read_torch_file, read_torchscript
 
-TORCH_SUFFIXES = (".pyth", ".pth", ".pt")
-SAFETENSORS_SUFFIX = ".safetensors"
 # where others put the state dict: PySlowFast and XViT; VideoMAE and timm; Lightning; DeepSpeed
 NESTED_KEYS = ("model_state", "model", "state_dict", "module")
-WRAPPER_PREFIX = "module."  # of models saved inside DataParallel or DistributedDataParallel
+WRAPPER_PREFIXES = ("module.", "_orig_mod.")  # of DataParallel and DistributedDataParallel, of torch.compile
 
 
-def read_checkpoint(path):
+def read_checkpoint(location, *, sha256="", cache_dir=""):
     """The whole content of a checkpoint file, on the CPU.
 
+    The format is told by the file's first bytes, whatever its name: torch.save (zipped or older), a TorchScript
+    archive, .npz, safetensors, or an index (*.index.json) of such files. Of TorchScript, the tensors alone are read.
+
     Args:
-        path: .pyth, .pth or .pt as torch.save writes them, or .safetensors.
+        location: local path or URL; see `fetch` for sha256 and cache_dir.
     Returns:
-        dict: what was saved; name -> tensor for safetensors.
+        Mapping: what was saved; name -> tensor for all but torch.save.
     Raises:
         UserError: missing, damaged or foreign file, or one that could only be read by running code from it.
     """
-    path = Path(path).expanduser()
-    if not path.is_file():
-        raise UserError(f"checkpoint {path} {'is a folder' if path.is_dir() else 'does not exist'}; name a file.")
-    if path.suffix == SAFETENSORS_SUFFIX:
-        content = _read_safetensors(path)
-    elif path.suffix in TORCH_SUFFIXES:
-        content = _read_torch(path)
-    else:
-        known = ", ".join((*TORCH_SUFFIXES, SAFETENSORS_SUFFIX))
-        raise UserError(f"checkpoint {path} has the unknown suffix '{path.suffix}'; readable: {known}.")
+    path = fetch(location, sha256=sha256, cache_dir=cache_dir)
+    if path.name.endswith(INDEX_SUFFIX):
+        return _read_parts(path)
+    content = _reader(path)(path)
     if not isinstance(content, Mapping):
         raise UserError(f"checkpoint {path} holds a {type(content).__name__}, not a dictionary of tensors.")
     return content
 
 
-def read_state_dict(path):
-    """The model's state dict from a checkpoint file: unwrapped, without a wrapper's prefix.
+def read_state_dict(location, *, sha256="", cache_dir=""):
+    """The model's state dict from a checkpoint file; see `read_checkpoint` and `state_dict_of`."""
+    return state_dict_of(read_checkpoint(location, sha256=sha256, cache_dir=cache_dir), location)
+
+
+def state_dict_of(content, location):
+    """The model's state dict from a checkpoint's content: unwrapped, without a wrapper's prefix.
 
     Args:
-        path: as in read_checkpoint. The state dict may lie under model_state, model, state_dict or module.
+        content: from read_checkpoint. The state dict may lie under model_state, model, state_dict or module.
+        location: of the file, for messages.
     Returns:
-        dict: parameter name -> tensor on the CPU; "module." is taken off where all names begin with it.
+        dict: parameter name -> tensor on the CPU; "module." is taken off where all names begin with it, and arrays of
+        a JAX vision transformer have timm's names and layouts.
     Raises:
-        UserError: as read_checkpoint, or the file holds no state dict.
+        UserError: there is no state dict.
     """
-    state = read_checkpoint(path)
+    state = content
     while nested := next((key for key in NESTED_KEYS if isinstance(state.get(key), Mapping)), None):
         state = state[nested]
-    others = [f"{key} ({type(value).__name__})" for key, value in state.items() if not torch.is_tensor(value)]
+    others = [
+        f"{key} ({type(value).__name__})"
+        for key, value in state.items()
+        if not (isinstance(key, str) and torch.is_tensor(value))
+    ]
     if others or not state:
         found = f"there is also {', '.join(others[:6])}" if others else "it is empty"
         raise UserError(
-            f"checkpoint {path} holds no plain state dict: {found}. Expected names with tensors, at the top or under "
-            f"one of {', '.join(NESTED_KEYS)}."
+            f"checkpoint {location} holds no plain state dict: {found}. Expected names with tensors, at the top or "
+            f"under one of {', '.join(NESTED_KEYS)}."
         )
-    if all(name.startswith(WRAPPER_PREFIX) for name in state):
-        state = {name[len(WRAPPER_PREFIX) :]: tensor for name, tensor in state.items()}
-    return dict(state)
+    while prefix := next((known for known in WRAPPER_PREFIXES if all(name.startswith(known) for name in state)), None):
+        state = {name[len(prefix) :]: tensor for name, tensor in state.items()}
+    if not is_jax_vit(state):
+        return dict(state)
+    try:
+        return to_torch_names(state)
+    except (KeyError, IndexError, RuntimeError) as error:
+        raise UserError(f"checkpoint {location} is no whole JAX vision transformer: {error!r}.") from error
+
+
+def _reader(path):
+    """The function that reads a file's format, by its first bytes."""
+    try:
+        with open(path, "rb") as file:
+            start = file.read(9)
+    except OSError as error:
+        raise UserError(f"checkpoint {path} cannot be opened: {error.strerror}.") from error
+    if start[:2] == b"PK" and zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+        if any(name.endswith("/constants.pkl") for name in names):
+            return read_torchscript
+        if names and all(name.endswith(".npy") for name in names):
+            return read_npz
+    if start[8:] == b"{" or path.suffix == ".safetensors":
+        return _read_safetensors
+    return read_torch_file
 
 
 def _read_safetensors(path):
@@ -74,24 +106,17 @@ def _read_safetensors(path):
         raise UserError(f"checkpoint {path} is damaged, cut short or no safetensors file: {error}.") from error
 
 
-def _read_torch(path):
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise UserError(f"checkpoint {path} cannot be opened: {error.strerror or error}.") from error
-    except Exception as error:  # torch raises KeyError, EOFError, RuntimeError, UnpicklingError ... on foreign bytes
-        raise UserError(f"checkpoint {path} {_why_unreadable(error, path)}") from error
-
-
-def _why_unreadable(error, path):
-    """What torch.load's error means for the user, as the end of a sentence about the file."""
-    named = re.search(r"GLOBAL ([\w.]+)", str(error))
-    code = f"the Python object {named[1]}" if named else "TorchScript code" if "TorchScript" in str(error) else None
-    if code:
-        return (
-            f"holds {code}, which cannot be read without running code; nothing of it was run. Where you trust its "
-            "source, load it there and save the tensors alone: torch.save(model.state_dict(), 'weights.pth')."
+def _read_parts(index):
+    """One state dict from the files that an index names."""
+    files, state = read_index(index), {}
+    for part in dict.fromkeys(files.values()):
+        path = index.with_name(part)
+        if not path.is_file():
+            raise UserError(f"checkpoint {index} needs {path}, which is not there. Copy or download all parts.")
+        state.update(state_dict_of(read_checkpoint(path), path))
+    if absent := [name for name in files if name not in state]:
+        raise UserError(
+            f"checkpoint {index} promises {len(absent)} tensor(s) that its parts lack: {', '.join(absent[:6])}. "
+            "Copy or download all parts."
         )
-    return (
-        f"is damaged, cut short or not written by torch.save ({path.stat().st_size} bytes). Copy or download it again."
-    )
+    return state
