@@ -19,6 +19,7 @@ CHOICES = {
     "DATA.PATH_LABEL_SEPARATOR": ("auto", " ", ",", "\t"),
     "DATA.ENSEMBLE_METHOD": ("sum", "max"),
     "SOLVER.OPTIMIZING_METHOD": ("sgd", "adam", "adamw"),
+    "MODEL.LOSS_FUNC": ("cross_entropy", "smooth_cross_entropy", "soft_cross_entropy"),
     "SOLVER.LR_POLICY": ("cosine", "steps_with_relative_lrs"),
     "VIDEO_VIT.SIZE": ("small", "base", "large", "huge"),
     "VIDEO_VIT.POOLING": ("mean", "token"),
@@ -33,6 +34,7 @@ AT_LEAST = {
         *("DATA_LOADER.NUM_WORKERS", "BENCHMARK.NUM_WARMUP"),
         *("XVIT.INIT_STD", "XVIT.POS_INIT_STD", "XVIT.TEMP_INIT_STD", "XVIT.FC_INIT_STD"),
         *("SOLVER.BASE_LR", "SOLVER.COSINE_END_LR", "SOLVER.WARMUP_START_LR", "SOLVER.WARMUP_EPOCHS"),
+        *("SOLVER.BASE_LR_BATCH_SIZE", "SOLVER.LR_DELAY_STEPS", "SOLVER.EPS"),
         *("SOLVER.WEIGHT_DECAY", "BN.WEIGHT_DECAY", "SOLVER.DAMPENING"),
         *("XVIT.PATCH_SIZE", "XVIT.EMBED_DIM", "XVIT.DEPTH", "XVIT.NUM_HEADS", "XVIT.MLP_RATIO"),
         *("VIDEO_VIT.EMBED_DIM", "VIDEO_VIT.DEPTH", "VIDEO_VIT.NUM_HEADS"),
@@ -55,7 +57,8 @@ AT_LEAST = {
 
 # Probabilities and decay factors: in [0, 1).
 FRACTIONS = (
-    *("MODEL.DROPOUT_RATE", "SOLVER.MOMENTUM", "XVIT.BACKBONE.DROP_PATH_RATE", "XVIT.BACKBONE.DROP_ATTN_RATE"),
+    *("MODEL.DROPOUT_RATE", "MODEL.LABEL_SMOOTHING", "SOLVER.MOMENTUM", "SOLVER.EMA_DECAY"),
+    *("XVIT.BACKBONE.DROP_PATH_RATE", "XVIT.BACKBONE.DROP_ATTN_RATE"),
     *("TEMPORAL_HEAD.HIDDEN_DROPOUT_PROB", "TEMPORAL_HEAD.ATTENTION_PROBS_DROPOUT_PROB"),
     *("VIDEO_VIT.DROP_RATE", "VIDEO_VIT.DROP_ATTN_RATE", "VIDEO_VIT.DROP_PATH_RATE"),
 )
@@ -121,6 +124,9 @@ def _ranges(cfg):
         value = get(cfg, key)
         if not _is_number(value) or not 0 <= value < 1:
             yield key, f"got {value!r}, expected a number in [0, 1)"
+    decay = cfg.SOLVER.LAYER_DECAY
+    if not _is_number(decay) or not 0 < decay <= 1:
+        yield "SOLVER.LAYER_DECAY", f"got {decay!r}, expected a number above 0, at most 1 (no decay)"
     for key in ("SOLVER.CLIP_GRAD_VAL", "SOLVER.CLIP_GRAD_L2NORM"):
         value = get(cfg, key)
         if value is not None and (not _is_number(value) or value <= 0):
@@ -152,6 +158,21 @@ def _batch_sizes(cfg):
 def _shards(cfg):
     if cfg.SHARD_ID >= cfg.NUM_SHARDS:
         yield "SHARD_ID", f"got {cfg.SHARD_ID}, expected less than NUM_SHARDS {cfg.NUM_SHARDS}; it counts from 0"
+
+
+def _lr_scaling(cfg):
+    solver = cfg.SOLVER
+    if solver.BASE_LR_BATCH_SIZE and solver.BASE_LR_SCALE_NUM_SHARDS:
+        text = "scales the learning rate already, machines included; set SOLVER.BASE_LR_SCALE_NUM_SHARDS False"
+        yield "SOLVER.BASE_LR_BATCH_SIZE", text
+
+
+def _name_lists(cfg):
+    for key in ("PROJECTS", "MODEL.FREEZE", "MODEL.TRAINABLE", "SOLVER.NO_DECAY"):
+        names = get(cfg, key)
+        if not all(isinstance(name, str) and name for name in names):
+            example = "package names such as ['projects.cast']" if key == "PROJECTS" else "names such as ['blocks.0']"
+            yield key, f"got {names!r}, expected {example}"
 
 
 def _cosine(cfg):
@@ -200,11 +221,6 @@ def _task(cfg):
         yield "TASK", f"got '{cfg.TASK}', but self-supervised tasks are not implemented here; '' is classification"
 
 
-def _projects(cfg):
-    if not all(isinstance(name, str) for name in cfg.PROJECTS):
-        yield "PROJECTS", f"got {cfg.PROJECTS!r}, expected package names such as ['projects.cast']"
-
-
 def _batch_norm(cfg):
     batches = cfg.BN.NUM_BATCHES_PRECISE
     if cfg.BN.USE_PRECISE_STATS and not (_is_number(batches) and batches >= 0):
@@ -231,7 +247,8 @@ _CHECKS = (
     (("DATA.STD",), _normalisation),
     (("SOLVER.BETAS",), _betas),
     (("TASK",), _task),
-    (("PROJECTS",), _projects),
+    (("PROJECTS", "MODEL.FREEZE", "MODEL.TRAINABLE", "SOLVER.NO_DECAY"), _name_lists),
+    (("SOLVER.BASE_LR_BATCH_SIZE",), _lr_scaling),
     ((), _batch_norm),
     (("RESNET.NUM_GROUPS", "RESNET.WIDTH_PER_GROUP"), _resnet),
 )

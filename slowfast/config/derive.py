@@ -11,12 +11,20 @@ def effective_batch(cfg):
     return cfg.TRAIN.BATCH_SIZE * cfg.NUM_SHARDS * cfg.SOLVER.ACCUMULATE_STEPS
 
 
-def scaled_lr(cfg):
-    """(base, warm-up start, cosine end) learning rates after SOLVER.BASE_LR_SCALE_NUM_SHARDS.
+def lr_scale(cfg):
+    """Factor on BASE_LR, WARMUP_START_LR and COSINE_END_LR.
 
-    Source: config_defaults of PySlowFast, which multiplies the three keys in place by NUM_SHARDS.
+    SOLVER.BASE_LR_BATCH_SIZE > 0: effective batch / that, as in Goyal et al. 2017, https://arxiv.org/abs/1706.02677;
+    SOLVER.BASE_LR_SCALE_NUM_SHARDS: NUM_SHARDS, as PySlowFast multiplies the three keys in place; else 1.
     """
-    factor = cfg.NUM_SHARDS if cfg.SOLVER.BASE_LR_SCALE_NUM_SHARDS else 1
+    if cfg.SOLVER.BASE_LR_BATCH_SIZE:
+        return effective_batch(cfg) / cfg.SOLVER.BASE_LR_BATCH_SIZE
+    return cfg.NUM_SHARDS if cfg.SOLVER.BASE_LR_SCALE_NUM_SHARDS else 1
+
+
+def scaled_lr(cfg):
+    """(base, warm-up start, cosine end) learning rates, each times `lr_scale`."""
+    factor = lr_scale(cfg)
     return cfg.SOLVER.BASE_LR * factor, cfg.SOLVER.WARMUP_START_LR * factor, cfg.SOLVER.COSINE_END_LR * factor
 
 

@@ -1,11 +1,12 @@
 """From files and overrides to one checked, frozen configuration."""
 
 import logging
+from pathlib import Path
 
 from slowfast.config import legacy, schema
 from slowfast.config.check import find_problems, find_remarks
 from slowfast.config.merge import Mismatch, apply_setting, coerce, decode
-from slowfast.config.node import CfgNode, has
+from slowfast.config.node import Changes, CfgNode, get, has, leaves
 from slowfast.config.projects import import_modules
 from slowfast.config.yaml_reader import Reading, Setting, read_yaml
 from slowfast.utils.errors import ConfigError
@@ -51,6 +52,7 @@ def load_cfg(path, opts=(), *, num_shards=None, shard_id=None):
     settings = [*reading.settings, *overrides, *_launcher_settings(num_shards, shard_id)]
     if not all_keys_known:
         settings = [setting for setting in settings if has(cfg, setting.key)]
+    defaults = cfg.clone()
     problems += dangling + _merge(cfg, settings)
 
     origins = {setting.key: setting.origin for setting in settings}
@@ -61,8 +63,18 @@ def load_cfg(path, opts=(), *, num_shards=None, shard_id=None):
         raise ConfigError(dict.fromkeys(problems))
     for remark in (*reading.remarks, *(_with_origin(*pair, origins) for pair in (*remarks, *find_remarks(cfg)))):
         logger.warning(remark)
+    cfg.__dict__[CfgNode.CHANGES] = _changes(cfg, defaults, path or "", reading.settings)
     cfg.freeze()
     return cfg
+
+
+def _changes(cfg, before, path, settings):
+    """How cfg differs from `before`, all defaults, with the `settings` of the bases; without bases, of the file itself."""
+    files = [setting.origin.rpartition(":")[0] for setting in settings]
+    bases = {file for file in files if file != str(Path(path))} or set(files)
+    _merge(before, [setting for setting, file in zip(settings, files) if file in bases])
+    values = {key: (get(before, key), value) for key, value in leaves(cfg).items() if value != get(before, key)}
+    return Changes(", ".join(dict.fromkeys(file for file in files if file in bases)) or "the defaults", values)
 
 
 def _attempt(problems, function, *args):

@@ -1,13 +1,33 @@
 """The configuration object: a tree of keys with attribute access that can be frozen."""
 
+from dataclasses import dataclass
+
 from yacs.config import CfgNode as YacsNode
+
+
+@dataclass(frozen=True)
+class Changes:
+    """How a configuration differs from what it builds on.
+
+    since: the files of its `_BASE_`, else its own file, else "the defaults". values: {key: (value there, value here)}.
+    """
+
+    since: str
+    values: dict
 
 
 class CfgNode(YacsNode):
     """YACS' node, with freezing that also covers cfg["KEY"] = ... and merge_from_list.
 
-    Pickling and copying keep the frozen state.
+    Pickling and copying keep the frozen state and the changes.
     """
+
+    CHANGES = "__changes__"
+
+    @property
+    def changes(self):
+        """Changes of a loaded configuration from the one that it builds on; None where it was not loaded."""
+        return self.__dict__.get(self.CHANGES)
 
     def __setitem__(self, key, value):
         self._refuse_if_frozen(key)
@@ -18,17 +38,18 @@ class CfgNode(YacsNode):
         super().__delitem__(key)
 
     def __reduce__(self):
-        return _rebuild, (dict(self), self.is_frozen())
+        return _rebuild, (dict(self), self.is_frozen(), self.changes)
 
     def _refuse_if_frozen(self, key):
         if self.is_frozen():
             raise AttributeError(f"the configuration is frozen: {key} cannot change; clone() and defrost() make a copy")
 
 
-def _rebuild(items, frozen):
+def _rebuild(items, frozen, changes):
     node = CfgNode()
     dict.update(node, items)
     node.__dict__[CfgNode.IMMUTABLE] = frozen
+    node.__dict__[CfgNode.CHANGES] = changes
     return node
 
 

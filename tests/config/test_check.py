@@ -89,6 +89,25 @@ def test_batches_are_shared_equally(key, processes):
     )
 
 
+@pytest.mark.parametrize("key", ["MODEL.FREEZE", "MODEL.TRAINABLE", "SOLVER.NO_DECAY"])
+def test_name_patterns_are_words(key):
+    assert problems(key, ["blocks.0", "*.bias"]) == problems(key, []) == []
+    for value in ([3], [""], ["norm", None]):
+        assert "expected names such as ['blocks.0']" in the_problem(key, value)
+
+
+def test_layer_decay_is_a_share():
+    assert problems("SOLVER.LAYER_DECAY", 0.75) == problems("SOLVER.LAYER_DECAY", 1) == []
+    for value in (0.0, 1.5, -1.0):
+        assert f"got {value}, expected a number above 0, at most 1" in the_problem("SOLVER.LAYER_DECAY", value)
+
+
+def test_the_learning_rate_is_scaled_once():
+    opts = ["SOLVER.BASE_LR_BATCH_SIZE", 256]
+    assert problems(*opts) == []
+    assert "SOLVER.BASE_LR_SCALE_NUM_SHARDS False" in the_problem(*opts, "SOLVER.BASE_LR_SCALE_NUM_SHARDS", True)
+
+
 def test_no_gpu_shares_nothing():
     assert problems("NUM_GPUS", 0, "TRAIN.BATCH_SIZE", 3) == []
 

@@ -27,6 +27,13 @@ def test_scaled_lr():
     assert cfg.SOLVER.BASE_LR == 0.5  # the cfg is never rewritten
 
 
+def test_lr_scaled_by_the_effective_batch():
+    """The rule of VideoMAE's scripts: rate x clips / 256, the smallest rate included."""
+    batch = ["TRAIN.BATCH_SIZE", 64, "NUM_SHARDS", 8, "SOLVER.ACCUMULATE_STEPS", 2, "SOLVER.BASE_LR_BATCH_SIZE", 256]
+    rates = ["SOLVER.BASE_LR", 5e-4, "SOLVER.WARMUP_START_LR", 0.0, "SOLVER.COSINE_END_LR", 1e-6]
+    assert derive.scaled_lr(load_cfg(None, [*batch, *rates])) == pytest.approx((2e-3, 0.0, 4e-6), rel=1e-12)
+
+
 @pytest.mark.parametrize("gpus, cuda, expected", [(4, True, 4), (4, False, 2), (0, True, 2), (0, False, 2)])
 def test_num_processes(gpus, cuda, expected):
     assert derive.num_processes(load_cfg(None, ["NUM_GPUS", gpus, "NUM_PROCS", 2]), cuda) == expected

@@ -2,6 +2,7 @@
 
 import logging
 import multiprocessing
+import pickle
 
 import pytest
 
@@ -28,6 +29,27 @@ def test_precedence(write):
     assert (cfg.NUM_SHARDS, cfg.SHARD_ID) == (4, 3)
     assert cfg.SOLVER.WEIGHT_DECAY == 1e-4
     assert load_cfg(path, num_shards=None, shard_id=0).SHARD_ID == 0
+
+
+def test_changes_from_the_base(write):
+    base = write("SOLVER: {BASE_LR: 0.2, MOMENTUM: 0.2}\n", "base.yaml")
+    path = write("_BASE_: base.yaml\nSOLVER: {MOMENTUM: 0.3, BASE_LR: 0.2}\n")
+    cfg = load_cfg(path, ["SOLVER.STEPS", "[0, 2]"], num_shards=4)
+    assert cfg.changes.since == str(base)
+    assert cfg.changes.values == {
+        "SOLVER.MOMENTUM": (0.2, 0.3),
+        "SOLVER.STEPS": ([], [0, 2]),
+        "NUM_SHARDS": (1, 4),
+    }
+    assert pickle.loads(pickle.dumps(cfg)).changes == cfg.clone().changes == cfg.changes
+
+
+def test_changes_without_a_base(write):
+    path = write("SOLVER: {MOMENTUM: 0.3}\n")
+    cfg = load_cfg(path, ["SOLVER.BASE_LR", "0.4"])
+    assert (cfg.changes.since, cfg.changes.values) == (str(path), {"SOLVER.BASE_LR": (0.1, 0.4)})
+    assert load_cfg(None, ["NUM_SHARDS", 2]).changes.values == {"NUM_SHARDS": (1, 2)}
+    assert get_cfg().changes is None
 
 
 def test_literals_from_file_and_command_line(write):

@@ -38,6 +38,9 @@ def test_own_keys_are_the_documented_ones(reference_defaults):
     xvit = reference_defaults("xvit_config_defaults.json", "added")
     assert set(leaves(get_cfg())) - set(upstream) - set(xvit) == {
         *("PROJECTS", "NUM_PROCS", "CHECKPOINT.KEEP_LAST", "DATA_LOADER.PREFETCH_FACTOR", "SOLVER.ACCUMULATE_STEPS"),
+        *("SOLVER.BASE_LR_BATCH_SIZE", "SOLVER.WARMUP_ENDS_AT_PEAK", "SOLVER.LR_DELAY_STEPS", "SOLVER.EPS"),
+        *("SOLVER.NO_DECAY", "SOLVER.EMA_DECAY", "SOLVER.EMA_EVALUATE"),
+        *("MODEL.LABEL_SMOOTHING", "MODEL.TRAINABLE", "MODEL.FREEZE"),
         *("TRAIN.CHECKPOINT_PERIOD_ITERS", "TRAIN.PRECISION", "TRAIN.MAX_UNREADABLE_IN_A_ROW"),
         *("TEST.SCORES", "TEST.ALLOW_RANDOM_WEIGHTS", "TEST.MAX_UNREADABLE", "TEST.FRAME_ORDER"),
         *("DATA.READER", "DATA.CLASS_NAMES_PATH"),
@@ -60,7 +63,7 @@ def test_each_key_is_either_honoured_or_legacy():
 
 def test_each_honoured_number_has_a_range():
     ranged = {key for keys in AT_LEAST.values() for key in keys} | set(FRACTIONS)
-    ranged |= {"TEST.NUM_SPATIAL_CROPS", "RNG_SEED"}  # a choice of three; any whole number
+    ranged |= {"TEST.NUM_SPATIAL_CROPS", "SOLVER.LAYER_DECAY", "RNG_SEED"}  # 1 to 3; in (0, 1]; any whole number
     numbers = {key for key, default in honoured().items() if type(default) in (int, float)}
     assert numbers - ranged == set()
 
