@@ -1,7 +1,19 @@
 """Other people's checkpoints: read without running anything in them, loaded with every entry accounted for."""
 
+from slowfast.weights import vits  # noqa: F401 - registers the rules
 from slowfast.weights.fetch import fetch
-from slowfast.weights.load import LoadReport, load_weights
+from slowfast.weights.load import LoadReport, load_pretrained, load_weights
 from slowfast.weights.read import read_checkpoint, read_state_dict, state_dict_of
+from slowfast.weights.rules import WeightRules, weight_rules
 
-__all__ = ["LoadReport", "fetch", "load_weights", "read_checkpoint", "read_state_dict", "state_dict_of"]
+__all__ = [
+    "LoadReport",
+    "WeightRules",
+    "fetch",
+    "load_pretrained",
+    "load_weights",
+    "read_checkpoint",
+    "read_state_dict",
+    "state_dict_of",
+    "weight_rules",
+]

@@ -1,17 +1,26 @@
 """A state dict into a model, with an account of every entry on either side."""
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 
-NAMES_SHOWN = 6
+from slowfast.utils.errors import UserError
+from slowfast.weights.rules import rename, rules_of
+
+NAMES_SHOWN = 6  # in a sentence
+LINES_SHOWN = 12  # of a kind, in a table
 
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What became of every entry; its str() is one paragraph for logs and errors.
+    """What became of every entry; its str() is one paragraph for errors, `table` has a line a name for logs.
 
-    matched: names loaded. dropped: (name, shape in the file, shape in the model) where the shapes differ.
+    matched: names loaded as they are. resized: (name, shape in the file, shape in the model) of those made to fit.
+    dropped: (name, shape in the file, shape in the model) where the shapes differ; None in place of the model's where
+    a key map says that the model has no place for the file's entry.
     missing: names of the model that the file lacks. unexpected: names of the file that the model lacks.
     num_values, num_values_in_model: scalars loaded, and scalars that the model has.
+    num_backbone, num_backbone_in_model: the same of parameters outside the head.
+    key_map: the map that gave the file's entries their names; "" = they kept theirs.
     """
 
     matched: list
@@ -20,21 +29,36 @@ class LoadReport:
     unexpected: list
     num_values: int
     num_values_in_model: int
+    num_backbone: int
+    num_backbone_in_model: int
+    resized: tuple = ()
+    key_map: str = ""
 
     @property
     def complete(self):
-        """Every entry of the model came from the file, and the file held nothing else."""
-        return not (self.dropped or self.missing or self.unexpected)
+        """Every entry of the model came from the file as it was, and the file held nothing else."""
+        return not (self.resized or self.dropped or self.missing or self.unexpected)
+
+    @property
+    def unfilled(self):
+        """Names of the model's entries that keep the values they had."""
+        return [*self.missing, *(name for name, _, shape in self.dropped if shape is not None)]
+
+    @property
+    def backbone_fraction(self):
+        """Part of the backbone's parameters that came from the file, in [0, 1]."""
+        return self.num_backbone / max(self.num_backbone_in_model, 1)
 
     def __str__(self):
-        num_entries = len(self.matched) + len(self.dropped) + len(self.missing)
+        num_loaded = len(self.matched) + len(self.resized)
         parts = [
-            f"{len(self.matched)} of {num_entries} entries loaded "
+            f"{num_loaded} of {num_loaded + len(self.unfilled)} entries loaded "
             f"({self.num_values:,} of {self.num_values_in_model:,} values)"
         ]
-        dropped = [f"{name} (file {_shape(file)}, model {_shape(model)})" for name, file, model in self.dropped]
         for what, names in (
-            ("dropped for their shape", dropped),
+            ("of them resized", self._resized_names()),
+            ("dropped for their shape", self._dropped_names(for_shape=True)),
+            ("dropped without a place in the model", self._dropped_names(for_shape=False)),
             ("missing in the file", self.missing),
             ("unexpected in the file", self.unexpected),
         ):
@@ -44,6 +68,45 @@ class LoadReport:
         if self.complete:
             parts.append("nothing dropped, missing or unexpected")
         return "; ".join(parts)
+
+    def table(self):
+        """Several lines: numbers of each kind and the names of all that did not simply match, blocks put together."""
+        dropped = self._dropped_names(for_shape=True) + self._dropped_names(for_shape=False)
+        kinds = {
+            "matched": (len(self.matched), []),
+            "resized": (len(self.resized), self._resized_names()),
+            "dropped": (len(dropped), dropped),
+            "missing": (len(self.missing), self.missing),
+            "unexpected": (len(self.unexpected), self.unexpected),
+        }
+        lines = [f"names read as: {self.key_map}"] if self.key_map else []
+        for kind, (count, names) in kinds.items():
+            groups = _grouped(names)
+            shown = groups if len(groups) <= LINES_SHOWN else [*groups[:LINES_SHOWN], f"... {len(groups)} in all"]
+            lines.append(f"{kind:<10} {count:>5}  {shown[0] if shown else ''}".rstrip())
+            lines += [f"{'':<18}{name}" for name in shown[1:]]
+        lines.append(f"values     {self.num_values:,} of {self.num_values_in_model:,} in the model; {self._coverage()}")
+        return "\n".join(lines)
+
+    def require(self, min_matched, location):
+        """Raises: UserError: less than min_matched, in [0, 1], of the backbone's parameters came from the file."""
+        if self.backbone_fraction < min_matched:
+            raise UserError(
+                f"checkpoint {location} does not fit the model: {self._coverage()}, less than WEIGHTS.MIN_MATCHED "
+                f"{min_matched}: {self}. Check MODEL.MODEL_NAME and the model's sizes, or lower WEIGHTS.MIN_MATCHED."
+            )
+
+    def _coverage(self):
+        return f"{100 * self.backbone_fraction:.1f} % of the backbone's {self.num_backbone_in_model:,} parameters"
+
+    def _resized_names(self):
+        return [f"{name} (file {_shape(file)}, model {_shape(model)})" for name, file, model in self.resized]
+
+    def _dropped_names(self, *, for_shape):
+        if for_shape:
+            entries = [entry for entry in self.dropped if entry[2] is not None]
+            return [f"{name} (file {_shape(file)}, model {_shape(model)})" for name, file, model in entries]
+        return [name for name, _, shape in self.dropped if shape is None]
 
 
 def load_weights(model, state_dict):
@@ -55,9 +118,10 @@ def load_weights(model, state_dict):
     Returns:
         LoadReport.
     """
-    own = model.state_dict()
+    own, rules = model.state_dict(), rules_of(model)
     fitting = {name: tensor for name, tensor in state_dict.items() if name in own and tensor.shape == own[name].shape}
     model.load_state_dict(fitting, strict=False)
+    backbone = {name: parameter for name, parameter in model.named_parameters() if not rules.is_head(name)}
     return LoadReport(
         matched=list(fitting),
         dropped=[
@@ -69,7 +133,54 @@ def load_weights(model, state_dict):
         unexpected=[name for name in state_dict if name not in own],
         num_values=sum(tensor.numel() for tensor in fitting.values()),
         num_values_in_model=sum(tensor.numel() for tensor in own.values()),
+        num_backbone=sum(parameter.numel() for name, parameter in backbone.items() if name in fitting),
+        num_backbone_in_model=sum(parameter.numel() for parameter in backbone.values()),
     )
+
+
+def load_pretrained(model, state_dict):
+    """As load_weights, after the model's rules have given entries of other models their names and shapes.
+
+    Args:
+        model: module on any device; changed in place. Its rules: `weights.rules`.
+        state_dict: name -> tensor, from read_state_dict.
+    Returns:
+        LoadReport.
+    """
+    rules, own = rules_of(model), model.state_dict()
+    key_map, state, dropped = _best_names(state_dict, rules, own)
+    resized = []
+    for name, tensor in state.items():
+        if name in own and tensor.shape != own[name].shape:
+            fitted = rules.fitted(name, tensor, own[name].shape)
+            if fitted is not None:
+                state[name] = fitted
+                resized.append((name, tuple(tensor.shape), tuple(fitted.shape)))
+    report = load_weights(model, state)
+    names = {name for name, *_ in resized}
+    return replace(
+        report,
+        matched=[name for name in report.matched if name not in names],
+        resized=resized,
+        dropped=report.dropped + [(name, shape, None) for name, shape in dropped],
+        key_map=key_map,
+    )
+
+
+def _best_names(state_dict, rules, own):
+    """(name of a key map, renamed state dict, what the map drops): the names that cover most of the model's."""
+    tried = [("", dict(state_dict), [])]
+    tried += [(name, *rename(state_dict, key_map)) for name, key_map in rules.key_maps.items()]
+    return max(tried, key=lambda found: len(own.keys() & found[1].keys()))  # the first of equals
+
+
+def _grouped(names):
+    """Names that differ in a block's number alone as one, with their count."""
+    groups = {}
+    for name in names:
+        group = re.sub(r"(?<=\.)\d+(?=\.)", "*", name)
+        groups.setdefault(group, []).append(name)
+    return [members[0] if len(members) == 1 else f"{group}  x {len(members)}" for group, members in groups.items()]
 
 
 def _shape(sizes):
