@@ -30,8 +30,8 @@ def sincos_positions(num_tokens, dim):
     return angle.float()[None]
 
 
-def resize_positions(positions, old_grid, new_grid, num_prefix=1):
-    """Positions for another patch grid: bicubic in space for each time step, then linear in time.
+def resize_positions(positions, old_grid, new_grid, num_prefix=1, *, mode="bicubic"):
+    """Positions for another patch grid: interpolated in space for each time step, then linearly in time.
 
     Both with half-pixel centres and no corner alignment.
 
@@ -39,6 +39,7 @@ def resize_positions(positions, old_grid, new_grid, num_prefix=1):
         positions: (1, num_prefix + cells, D), row-major over `old_grid`.
         old_grid, new_grid: (rows, columns), or (time, rows, columns).
         num_prefix: leading tokens that have no place on the grid (class token); they are left alone.
+        mode: "bicubic" or "bilinear", in space.
     Returns:
         (1, num_prefix + new cells, D); `positions` itself when the grids are equal.
     """
@@ -49,7 +50,7 @@ def resize_positions(positions, old_grid, new_grid, num_prefix=1):
     *new_time, rows, columns = new_grid
     table = table.unflatten(0, (-1, old_rows, old_columns)).permute(0, 3, 1, 2)  # (T, D, rows, columns)
     if (old_rows, old_columns) != (rows, columns):
-        table = F.interpolate(table, size=(rows, columns), mode="bicubic", align_corners=False)
+        table = F.interpolate(table, size=(rows, columns), mode=mode, align_corners=False)
     if old_time != new_time:
         lines = table.permute(1, 2, 3, 0).flatten(1, 2)  # (D, rows * columns, T)
         lines = F.interpolate(lines, size=new_time[0], mode="linear", align_corners=False)
