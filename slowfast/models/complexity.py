@@ -57,8 +57,10 @@ def _batch_norm(x, weight, bias, mean, variance, training, *args, out_shape=None
     return _norm_flops(x, weight, 5 if training else 2)  # instance norm arrives here too, as training
 
 
-_NORMALISATION = {
+_COUNTERS = {
     aten.native_layer_norm: _layer_norm,
     aten.native_group_norm: _group_norm,
     aten.native_batch_norm: _batch_norm,
 }
+# by overload as well, since torch 2.6 looks there before it takes an operator apart
+_NORMALISATION = _COUNTERS | {operator.default: counter for operator, counter in _COUNTERS.items()}
