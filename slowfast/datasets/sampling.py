@@ -6,8 +6,10 @@ Source of all formulas: PySlowFast's clip sampling; its numbers are in tests/dat
 
 import math
 
+import numpy as np
 import torch
 
+_ROUNDING = 1e-4  # frames; a float32 position may lie this far below the frame that is meant
 CENTRE = 1  # number of the crop in the middle; 0 is left or top, 2 right or bottom
 
 
@@ -52,14 +54,57 @@ def middle_clip_start(video_frames, span):
     return uniform_clip_start(video_frames, span, 0, 1, reach_end=True)
 
 
-def clip_indices(video_frames, start, span, num_frames):
+def clip_indices(video_frames, start, span, num_frames, timestamps=None):
     """Frame numbers of a clip, int64 array (num_frames,), evenly from `start` to `start + span - 1` (inclusive).
 
     Positions beyond the video repeat its first or last frame. They are computed in float32 and truncated, as the
     source does: in float64 some frames would be others.
+
+    Args:
+        timestamps: float64 (video_frames,), when each frame is shown, in seconds. Where the rate varies, positions
+            count mean frame durations, and the frame on show at that time is taken. None: an even rate.
     """
-    positions = torch.linspace(start, start + span - 1, num_frames, dtype=torch.float32)
-    return positions.clamp(0, video_frames - 1).to(torch.int64).numpy()
+    positions = torch.linspace(start, start + span - 1, num_frames, dtype=torch.float32).clamp(0, video_frames - 1)
+    if timestamps is None or is_even(timestamps):
+        return positions.to(torch.int64).numpy()
+    frame_s = (timestamps[-1] - timestamps[0]) / (video_frames - 1)
+    seconds = timestamps[0] + (positions.numpy().astype(np.float64) + _ROUNDING) * frame_s
+    return np.searchsorted(timestamps, seconds, side="right") - 1
+
+
+def is_even(timestamps):
+    """Is each frame shown within half a frame of where an even rate would show it?
+
+    Containers round times (to milliseconds in Matroska), so equal gaps are not asked for.
+    """
+    steps = len(timestamps) - 1
+    if steps < 2:
+        return True
+    even = np.linspace(timestamps[0], timestamps[-1], steps + 1)
+    return bool(np.abs(timestamps - even).max() < 0.5 * (timestamps[-1] - timestamps[0]) / steps)
+
+
+def segment_indices(video_frames, num_frames, place="middle", rng=None):
+    """One frame from each of `num_frames` equal segments of the video, int64 array (num_frames,).
+
+    Args:
+        place: "middle", "start" or "end" of each segment; "random" draws it, both ends included.
+        rng: numpy Generator, for "random".
+    Source: PySlowFast's Something-Something sampling; "start" and "end" are XViT's second and third test clip.
+    """
+    bounds = np.round(np.arange(num_frames + 1) * ((video_frames - 1) / num_frames)).astype(np.int64)  # half to even
+    first, last = bounds[:-1], bounds[1:]
+    if place == "random":
+        return rng.integers(first, last, endpoint=True)
+    return {"middle": (first + last) // 2, "start": first, "end": last}[place]
+
+
+def strided_indices(video_frames, start, stride, num_frames):
+    """Every `stride`-th frame from `start` on, int64 array (num_frames,); beyond the video its first or last frame.
+
+    Source: PySlowFast's Charades sampling.
+    """
+    return np.clip(start + stride * np.arange(num_frames, dtype=np.int64), 0, video_frames - 1)
 
 
 def split_view(view, num_crops):

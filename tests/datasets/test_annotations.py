@@ -1,6 +1,8 @@
 """Lists of videos: the formats that exist, and what is said of those that do not fit."""
 
 import csv
+import io
+import logging
 
 import pytest
 
@@ -71,13 +73,52 @@ def test_where_relative_paths_start(write, tmp_path):
         ("a.mp4 1\n\nb.mp4 1.5\nc.mp4 x\n", r"train\.csv:3: .*1 more line"),
         ("a.mp4 1\nb.mp4 7\n", r"train\.csv:2: label 7 is out of range, expected 0 to 6 \(MODEL\.NUM_CLASSES 7\)"),
         ("a.mp4 -1\n", r"train\.csv:1: label -1 is out of range"),
-        ("path,label\na.mp4,1\n", r"train\.csv:1: got 'path,label', expected a path, a comma and"),
+        ("one,two\na.mp4,1\n", r"train\.csv:1: got 'one,two', expected a path, a comma and"),
+        ("path,label\n", r"train\.csv:1: got 'path,label', expected a path"),
+        ('a.mp4 1\n"b.mp4 2\nc.mp4 3\n', r"train\.csv:2: a double quote is opened and never closed"),
         ("\n\n", r"train\.csv: the list is empty"),
     ],
 )
 def test_lines_that_do_not_fit(write, text, told):
     with pytest.raises(UserError, match=told):
         read_kinetics_csv(write(text), num_classes=7)
+
+
+@pytest.mark.parametrize(
+    "text", ["path,label\na.mp4,1\n", "video frames label\na.mp4 30 1\n", '"Path"\t"Class"\na.mp4\t1']
+)
+def test_header(write, text):
+    assert read_kinetics_csv(write(text), "/v") == [Record(0, "/v/a.mp4", 1)]
+
+
+def test_names_of_any_characters(write):
+    """As Python's csv module writes them."""
+    names = ["a, b.mp4", 'c "d".mp4', "two\nlines.mp4", "é 猫\u2028.mp4", "e\x85f.mp4"]
+    with io.StringIO() as text:
+        csv.writer(text).writerows([name, 3] for name in names)
+        path = write(text.getvalue())
+    assert read(path) == [(f"/v/{name}", 3) for name in names]
+
+
+def test_labels_that_are_spelt_out(write):
+    ids = {"jump": 2, "run fast": 0}
+    assert read(write("a.mp4,jump\nb.mp4,run fast\nc.mp4,1\n"), class_ids=ids) == [
+        ("/v/a.mp4", 2),
+        ("/v/b.mp4", 0),
+        ("/v/c.mp4", 1),
+    ]
+    with pytest.raises(UserError, match=r"train\.csv:2: got 'b\.mp4,walk'"):
+        read(write("a.mp4,jump\nb.mp4,walk\n"), class_ids=ids)
+
+
+def test_bad_lines_may_be_skipped(write, caplog, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("slowfast"), "propagate", True)
+    path = write("a.mp4 1\nb.mp4\nc.mp4 9\nd.mp4 2\n")
+    records = read_kinetics_csv(path, "/v", num_classes=3, skip_bad_lines=True)
+    assert records == [Record(0, "/v/a.mp4", 1), Record(1, "/v/d.mp4", 2)]
+    assert "train.csv:2: got 'b.mp4'" in caplog.text and "2 line(s) skipped" in caplog.text
+    with pytest.raises(UserError, match=r"train\.csv:1:"):
+        read_kinetics_csv(write("a.mp4\n"), skip_bad_lines=True)
 
 
 def test_given_separator_is_the_only_one(write):

@@ -96,3 +96,42 @@ def test_reorder():
     assert sampling.reorder(indices, "reversed", None).tolist() == [20, 13, 9, 7, 4]
     shuffled = sampling.reorder(indices, "shuffled", np.random.default_rng(1))
     assert sorted(shuffled) == indices.tolist() and shuffled.tolist() != indices.tolist()
+
+
+def test_uneven_rates_are_sampled_by_time():
+    """By hand: ten frames over 19 s, one a second and then one every three; positions count mean frames of 19 / 9 s."""
+    times = np.array([0, 1, 2, 3, 4, 7, 10, 13, 16, 19.0])
+    assert sampling.clip_indices(10, 0, 10, 10, times).tolist() == [0, 2, 4, 4, 5, 6, 6, 7, 8, 9]
+    assert sampling.clip_indices(10, 3, 3, 2, times + 100).tolist() == [4, 6]
+    assert sampling.clip_indices(10, 0, 10, 10).tolist() == list(range(10))
+
+
+def test_rounded_times_are_even():
+    """Milliseconds, as Matroska stores them, of 29.97 frames a second; a dropped frame is no rounding."""
+    times = np.round(np.arange(300) / 29.97, 3)
+    assert sampling.is_even(times) and sampling.is_even(times[:1]) and sampling.is_even(times[:2])
+    assert not sampling.is_even(np.delete(times, 150))
+
+
+def test_segments(cases):
+    """PySlowFast's and XViT's numbers."""
+    for case in cases("ssv2_segments"):
+        bounds = case["segments"]
+        first, last = (
+            sampling.segment_indices(case["video_length"], case["NUM_FRAMES"], end) for end in ("start", "end")
+        )
+        assert [list(pair) for pair in zip(first.tolist(), last.tolist())] == bounds
+        if case["mode"] == "train":
+            drawn = [
+                sampling.segment_indices(
+                    case["video_length"], case["NUM_FRAMES"], "random", np.random.default_rng(seed)
+                )
+                for seed in range(200)
+            ]
+            assert np.array_equal(np.min(drawn, 0), first) and np.array_equal(np.max(drawn, 0), last)
+        else:
+            assert sampling.segment_indices(case["video_length"], case["NUM_FRAMES"]).tolist() == case["indices"]
+    for case in cases("xvit_ssv2_segments"):
+        place = ("middle", "start", "end")[case.get("temporal_view", 0)] if case["mode"] == "test" else "middle"
+        if case["mode"] != "train" and case["indices"]:
+            assert sampling.segment_indices(case["video_length"], case["NUM_FRAMES"], place).tolist() == case["indices"]

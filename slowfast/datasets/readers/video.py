@@ -1,11 +1,14 @@
 """Video files through PyAV: seek to the key frame, decode no further than needed, convert only what is kept."""
 
+import os
+import stat
 from contextlib import contextmanager
 from fractions import Fraction
 from itertools import islice
 
 import av
 import numpy as np
+from av.stream import Disposition
 from av.video.reformatter import VideoReformatter
 
 from slowfast.datasets.readers.packets import index_packets, is_flush, plan_runs
@@ -17,6 +20,12 @@ _SKIPS_UNREFERENCED = ("h264", "mpeg1video", "mpeg2video", "mpeg4")
 _SEEK_MISLEADS = ("gif", "mpeg", "mpegts")
 # From PyAV 17 on, colour conversion starts threads of its own unless told not to; earlier it has none.
 _ONE_THREAD = {"threads": 1} if int(av.__version__.split(".")[0]) >= 17 else {}
+# A larger picture is a lie of the header, or would not fit into memory a few times over: 16384 x 8192 px.
+_MAX_PIXELS = 1 << 27
+# A playlist that poses as a video must not make FFmpeg look elsewhere.
+_LOCAL_FILES_ONLY = {"protocol_whitelist": "file,crypto,data"}
+# What FFmpeg and PyAV raise over damaged files, beside errors of their own.
+_FAILURES = (av.error.FFmpegError, MemoryError, OSError, ValueError, ArithmeticError, IndexError)
 
 
 class _LostPlaceError(Exception):
@@ -86,7 +95,7 @@ class PyAVReader:
             else:
                 self._decode_by_time(frames)
         if frames.missing:
-            raise ReadError(self.path, f"frame {min(frames.missing)} does not come out of the decoder: damaged")
+            raise ReadError(self.path, f"frame {min(frames.missing)} does not come out of the decoder whole: damaged")
         self._size = self._size or frames.upright_size
         return frames.out
 
@@ -94,12 +103,20 @@ class PyAVReader:
 
     def _open(self):
         self.close()
-        self._container = av.open(str(self.path), metadata_errors="replace")
-        if not self._container.streams.video:
-            raise ReadError(self.path, "no video stream")
-        self._stream = self._container.streams.video[0]
-        if self._stream.codec_context is None:
+        if not stat.S_ISREG(os.stat(self.path).st_mode):
+            raise ReadError(self.path, "not a file")  # a pipe, say, which would be waited for
+        # An absolute path, since FFmpeg takes what stands before a colon for a protocol.
+        self._container = av.open(os.path.abspath(self.path), metadata_errors="replace", options=_LOCAL_FILES_ONLY)
+        pictures = self._container.streams.video
+        streams = [stream for stream in pictures if not stream.disposition & Disposition.attached_pic]
+        if not streams:
+            raise ReadError(self.path, "no video stream, only a cover picture" if pictures else "no video stream")
+        self._stream = streams[0]
+        codec = self._stream.codec_context
+        if codec is None:
             raise ReadError(self.path, "no decoder for its video")
+        if codec.width * codec.height > _MAX_PIXELS:
+            raise ReadError(self.path, f"its header says {codec.width} x {codec.height} px, more than can be meant")
         # Parallelism comes from loader workers; a second thread per file would only get in their way.
         self._stream.thread_type = "SLICE"
         self._stream.codec_context.thread_count = 1
@@ -203,7 +220,7 @@ class PyAVReader:
         """Whatever goes wrong inside is the file's fault and names it."""
         try:
             yield
-        except (av.error.FFmpegError, MemoryError, OSError) as error:
+        except _FAILURES as error:
             reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
             raise ReadError(self.path, reason) from error
 
@@ -225,15 +242,18 @@ class _Frames:
         self.missing = set(indices.tolist())
         self.upright_size = None
         self._frame_of = {}
+        self._damaged = False
 
     def expect(self, frame_of):
         """Args: frame_of: dict mark (a time, or a count) -> frame number, for the missing frames."""
         self._frame_of = frame_of
+        self._damaged = False
 
     def take(self, picture, mark):
-        """Keep a decoded picture if it is wanted and sound."""
+        """Keep a decoded picture if it is wanted and sound; those that build on a damaged one are not."""
+        self._damaged = picture.is_corrupt or (self._damaged and not picture.key_frame)
         frame = self._frame_of.get(mark)
-        if frame not in self.missing or picture.is_corrupt:
+        if frame not in self.missing or self._damaged:
             return
         pixels = self._convert(picture)
         if self.out is None:

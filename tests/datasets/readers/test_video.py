@@ -298,3 +298,65 @@ def test_kinds(frames, tmp_path):
     for kind in ("auto", "pyav"):
         with open_reader(path, kind) as reader:
             assert isinstance(reader, PyAVReader)
+
+
+def test_pictures_that_build_on_a_damaged_one_are_not_handed_out(tmp_path):
+    """One key frame, damage at picture 15: what the decoder marks (see above) and all that follows are refused."""
+    path = write_video(tmp_path / "clip.mp4", moving_texture(30, 112, 208), **x264(keyint=100, bframes=0, crf=10))
+    with av.open(str(path)) as container:
+        position, size = next((p.pos, p.size) for n, p in enumerate(container.demux(video=0)) if n == 15)
+    intact = path.read_bytes()
+    for start in range(position + 20, position + size - 20, 20):
+        path.write_bytes(intact[:start] + bytes([0xFF]) * 20 + intact[start + 20 :])
+        with av.open(str(path)) as container, contextlib.suppress(av.error.InvalidDataError):
+            if any(frame.is_corrupt for frame in container.decode(video=0)):
+                break
+    else:
+        pytest.fail("no place was found whose damage the decoder conceals")
+    with open_reader(path) as reader:
+        assert reader.get([14]).shape == (1, 112, 208, 3)
+        with pytest.raises(ReadError, match="damaged"):
+            reader.get([29])
+
+
+def test_only_files_are_opened(frames, tmp_path):
+    """A named pipe would be waited for without end; a playlist would lead to other places."""
+    os.mkfifo(tmp_path / "pipe.mp4")
+    write_video(tmp_path / "clip.mp4", frames[:5])
+    (tmp_path / "list.mp4").write_text("#EXTM3U\n#EXT-X-VERSION:3\n#EXTINF:5,\nhttp://127.0.0.1:9/a.ts\n")
+    for name in ("pipe.mp4", "list.mp4", "missing.mp4", "nul\0.mp4", "latin\udce9.mp4"):
+        with pytest.raises(ReadError):
+            open_reader(tmp_path / name, "pyav")
+
+
+@pytest.mark.parametrize("name", ["12:30.mp4", "file name, with 'all' \"sorts\"\nof %03d é 猫 #?.mp4", "-.mp4"])
+def test_names_are_taken_as_they_are(name, frames, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_video(tmp_path / "clip.mp4", frames[:5])
+    os.rename("clip.mp4", name)
+    with open_reader(name) as reader:
+        assert len(reader) == 5
+
+
+def test_a_cover_picture_is_no_video(frames, tmp_path):
+    with av.open(str(tmp_path / "song.mp3"), "w") as container:
+        sound = container.add_stream("libmp3lame", rate=44100)
+        cover = container.add_stream("mjpeg")
+        cover.width, cover.height, cover.pix_fmt = WIDTH, HEIGHT, "yuvj420p"
+        container.mux(cover.encode(av.VideoFrame.from_ndarray(frames[0], format="rgb24")))
+        silence = av.AudioFrame.from_ndarray(np.zeros((2, 4608), np.int16), format="s16p", layout="stereo")
+        silence.sample_rate = 44100
+        container.mux(sound.encode(silence) + sound.encode(None))
+    with pytest.raises(ReadError, match="no video stream"):
+        open_reader(tmp_path / "song.mp3")
+
+
+def test_a_header_that_claims_a_giant_picture(frames, tmp_path):
+    """Width and height in an AVI follow the tag "strf" of the stream's format (BITMAPINFOHEADER)."""
+    path = write_video(tmp_path / "clip.avi", frames[:5], "ffv1", pix_fmt="yuv420p")
+    data = bytearray(path.read_bytes())
+    place = data.index(b"strf") + 12
+    data[place : place + 8] = (60000).to_bytes(4, "little") * 2
+    path.write_bytes(data)
+    with pytest.raises(ReadError, match=r"clip\.avi"), open_reader(path) as reader:
+        reader.get([0])
