@@ -18,6 +18,9 @@ class Opaque:
     def __init__(self, *args):
         pass
 
+    def __repr__(self):
+        return "(not read)"
+
     def __setstate__(self, state):
         pass
 
