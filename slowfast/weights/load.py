@@ -1,11 +1,13 @@
 """A state dict into a model, with an account of every entry on either side."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from slowfast.utils.errors import UserError
 from slowfast.weights.rules import rename, rules_of
 
+KIND = re.compile(r"(.*?)(?:(?<=\.)(weight|bias))?")
+NUMBER = re.compile(r"(?<=\.)\d+(?=\.)")
 NAMES_SHOWN = 6  # in a sentence
 LINES_SHOWN = 12  # of a kind, in a table
 
@@ -31,7 +33,7 @@ class LoadReport:
     num_values_in_model: int
     num_backbone: int
     num_backbone_in_model: int
-    resized: tuple = ()
+    resized: list = field(default_factory=list)
     key_map: str = ""
 
     @property
@@ -81,8 +83,12 @@ class LoadReport:
         }
         lines = [f"names read as: {self.key_map}"] if self.key_map else []
         for kind, (count, names) in kinds.items():
-            groups = _grouped(names)
-            shown = groups if len(groups) <= LINES_SHOWN else [*groups[:LINES_SHOWN], f"... {len(groups)} in all"]
+            groups = list(_grouped(names))
+            shown = (
+                groups
+                if len(groups) <= LINES_SHOWN
+                else [*groups[:LINES_SHOWN], f"... {len(groups)} kinds of names in all"]
+            )
             lines.append(f"{kind:<10} {count:>5}  {shown[0] if shown else ''}".rstrip())
             lines += [f"{'':<18}{name}" for name in shown[1:]]
         lines.append(f"values     {self.num_values:,} of {self.num_values_in_model:,} in the model; {self._coverage()}")
@@ -148,7 +154,7 @@ def load_pretrained(model, state_dict):
         LoadReport.
     """
     rules, own = rules_of(model), model.state_dict()
-    key_map, state, dropped = _best_names(state_dict, rules, own)
+    key_map, (state, dropped, origins) = _best_names(state_dict, rules, own)
     resized = []
     for name, tensor in state.items():
         if name in own and tensor.shape != own[name].shape:
@@ -162,25 +168,30 @@ def load_pretrained(model, state_dict):
         report,
         matched=[name for name in report.matched if name not in names],
         resized=resized,
+        unexpected=[origins[name] for name in report.unexpected],
         dropped=report.dropped + [(name, shape, None) for name, shape in dropped],
         key_map=key_map,
     )
 
 
 def _best_names(state_dict, rules, own):
-    """(name of a key map, renamed state dict, what the map drops): the names that cover most of the model's."""
-    tried = [("", dict(state_dict), [])]
-    tried += [(name, *rename(state_dict, key_map)) for name, key_map in rules.key_maps.items()]
-    return max(tried, key=lambda found: len(own.keys() & found[1].keys()))  # the first of equals
+    """(name of a key map, what `rename` gives with it): the names that cover most of the model's."""
+    tried = [(name, rename(state_dict, key_map)) for name, key_map in {"": {}, **rules.key_maps}.items()]
+    return max(tried, key=lambda found: len(own.keys() & found[1][0].keys()))  # the first of equals
 
 
 def _grouped(names):
-    """Names that differ in a block's number alone as one, with their count."""
+    """Names that differ only in numbers or in weight and bias, as one with their count."""
     groups = {}
     for name in names:
-        group = re.sub(r"(?<=\.)\d+(?=\.)", "*", name)
-        groups.setdefault(group, []).append(name)
-    return [members[0] if len(members) == 1 else f"{group}  x {len(members)}" for group, members in groups.items()]
+        stem, kind = KIND.fullmatch(name).groups()
+        members = groups.setdefault(NUMBER.sub("*", stem), [])
+        members.append((stem, kind or ""))
+    for group, members in groups.items():
+        stems, kinds = (dict.fromkeys(column) for column in zip(*members))
+        stem = group if len(stems) > 1 else next(iter(stems))
+        kind = next(iter(kinds)) if len(kinds) == 1 else f"{{{','.join(kinds)}}}"
+        yield f"{stem}{kind}" + (f"  x {len(members)}" if len(members) > 1 else "")
 
 
 def _shape(sizes):

@@ -64,11 +64,11 @@ def rename(state, key_map):
         state: name -> tensor.
         key_map: see this file's first lines.
     Returns:
-        (dict name -> tensor, list of (name, shape) of what the map drops). Where two entries would get one name, the
-        first keeps it, the other stays as it is called.
+        (dict new name -> tensor, list of (name, shape) of what the map drops, dict new name -> name). Where two entries
+        would get one name, the first keeps it, the other stays as it is called.
     """
     rules = [(_expression(pattern), target) for pattern, target in key_map.items()]
-    renamed, dropped = {}, []
+    renamed, dropped, origins = {}, [], {}
     for name, tensor in state.items():
         found = ((match, target) for pattern, target in rules if (match := pattern.fullmatch(name)))
         match, target = next(found, (None, name))
@@ -81,8 +81,9 @@ def rename(state, key_map):
                 dropped.append((name, tuple(part.shape)))
                 continue
             new_name = _filled(one, match.groups()) if match else name
-            renamed[name if new_name in renamed else new_name] = part
-    return renamed, dropped
+            new_name = name if new_name in renamed else new_name
+            renamed[new_name], origins[new_name] = part, name
+    return renamed, dropped, origins
 
 
 def _expression(pattern):

@@ -74,12 +74,13 @@ def test_the_encoders_extras_go_to_models_with_a_place_for_them(sizes, kept):
 
 def test_an_image_models_packed_bias_is_cut():
     key_map = rules_of(build("VideoViT", **VIDEO_VIT)).key_maps["image ViT"]
-    renamed, dropped = rename({"blocks.3.attn.qkv.bias": torch.arange(6.0)}, key_map)
+    renamed, dropped, origins = rename({"blocks.3.attn.qkv.bias": torch.arange(6.0)}, key_map)
     assert {name: tensor.tolist() for name, tensor in renamed.items()} == {
         "blocks.3.attn.q_bias": [0, 1],
         "blocks.3.attn.v_bias": [4, 5],
     }
     assert dropped == [("blocks.3.attn.qkv.bias", (2,))]
+    assert set(origins.values()) == {"blocks.3.attn.qkv.bias"}
 
 
 def test_a_tensor_that_cannot_be_cut_keeps_its_name():
@@ -88,10 +89,11 @@ def test_a_tensor_that_cannot_be_cut_keeps_its_name():
 
 def test_the_first_rule_and_the_first_entry_count():
     state = {"a.w": torch.zeros(1), "b.w": torch.ones(1), "c": torch.zeros(2)}
-    renamed, dropped = rename(state, {"c": None, "a.w": "w", "b.w": "w", "*": "never"})
+    renamed, dropped, origins = rename(state, {"c": None, "a.w": "w", "b.w": "w", "*": "never"})
     assert dropped == [("c", (2,))]
     assert renamed.keys() == {"w", "b.w"}
     assert renamed["w"] == 0
+    assert origins == {"w": "a.w", "b.w": "b.w"}
 
 
 def test_dots_and_brackets_mean_themselves():
