@@ -6,9 +6,6 @@ from slowfast.config.node import CfgNode
 def add(cfg):
     cfg.MODEL = CfgNode()
     cfg.MODEL.MODEL_NAME = "SlowFast"  # registered model
-    cfg.MODEL.ARCH = "slowfast"  # upstream's variant of a model; also says how many pathways its input has
-    cfg.MODEL.SINGLE_PATHWAY_ARCH = ["2d", "c2d", "i3d", "slow", "x3d", "mvit", "maskmvit"]
-    cfg.MODEL.MULTI_PATHWAY_ARCH = ["slowfast"]
     cfg.MODEL.NUM_CLASSES = 400  # labels lie in [0, NUM_CLASSES)
     cfg.MODEL.DROPOUT_RATE = 0.5  # before the classifier
     cfg.MODEL.LOSS_FUNC = "cross_entropy"  # cross_entropy | soft_cross_entropy | smooth_cross_entropy
