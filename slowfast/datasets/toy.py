@@ -13,16 +13,16 @@ import numpy as np
 
 CLASSES = ("left", "right", "up", "down", "clockwise", "counter_clockwise", "approach", "recede")  # pairs: label ^ 1
 
-DRAWING = 1  # raise it when the same seed no longer gives the same clips
+DRAWING = 2  # raise it when the same seed no longer gives the same clips
 MIN_SIZE = 32  # px; below this the smallest shape has no texture left
-RADIUS = (0.13, 0.36)  # of the shape, in frame sides
-SPEED = (0.035, 0.05)  # of a translation, in frame sides a frame
-ORBIT_RADIUS = (0.10, 0.16)  # in frame sides
-ORBIT_SPEED = (0.07, 0.10)  # turns a frame
-ZOOM_SPEED = (0.035, 0.05)  # turns a frame of the circle that runs through all sizes
+RADIUS = (0.13, 0.30)  # of the shape, in frame sides
+SPEED = (0.07, 0.11)  # of a translation, in frame sides a frame
+ORBIT_RADIUS = (0.24, 0.30)  # in frame sides
+ORBIT_SPEED = (0.035, 0.05)  # turns a frame
+ZOOM_SPEED = (0.04, 0.055)  # turns a frame of the circle that runs through all sizes
 BACKGROUND_SPEED = 0.008  # frame sides a frame, at most
 BACKGROUND_LEVEL = (30.0, 14.0)  # mean and amplitude, of 255
-LEVELS = (255.0, 110.0)  # of the shape's two colours, of 255
+LEVELS = (255.0, 190.0)  # of the shape's two colours, of 255
 PALENESS = 0.55  # share of white in the shape's colours, so that every shape outshines the background
 
 
