@@ -1,6 +1,7 @@
 """What a value may be beyond its type, and which keys must fit each other."""
 
 import math
+import re
 
 from slowfast.config import schema
 from slowfast.config.derive import reader_kind
@@ -233,6 +234,15 @@ def _resnet(cfg):
         yield "RESNET.WIDTH_PER_GROUP", f"got {width}, expected a multiple of RESNET.NUM_GROUPS {groups}"
 
 
+def _weights(cfg):
+    matched = cfg.WEIGHTS.MIN_MATCHED
+    if not _is_number(matched) or not 0 <= matched <= 1:
+        yield "WEIGHTS.MIN_MATCHED", f"got {matched!r}, expected a number in [0, 1]"
+    for key in ("WEIGHTS.TRAIN_SHA256", "WEIGHTS.TEST_SHA256"):
+        if not re.fullmatch("([0-9a-fA-F]{64})?", get(cfg, key)):
+            yield key, f"got {get(cfg, key)!r}, expected the 64 hex digits that sha256sum prints, or '' for any file"
+
+
 # (keys that must have passed the checks before for this one to make sense, check)
 _CHECKS = (
     ((), _missing),
@@ -249,6 +259,7 @@ _CHECKS = (
     (("TASK",), _task),
     (("PROJECTS", "MODEL.FREEZE", "MODEL.TRAINABLE", "SOLVER.NO_DECAY"), _name_lists),
     (("SOLVER.BASE_LR_BATCH_SIZE",), _lr_scaling),
+    (("WEIGHTS.TRAIN_SHA256", "WEIGHTS.TEST_SHA256"), _weights),
     ((), _batch_norm),
     (("RESNET.NUM_GROUPS", "RESNET.WIDTH_PER_GROUP"), _resnet),
 )

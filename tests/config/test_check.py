@@ -186,3 +186,12 @@ def test_the_decoding_backend_is_mapped_with_a_note(caplog, backend, reader):
     (record,) = caplog.records
     assert f"'{backend}' is upstream's name for DATA.READER" in record.getMessage()
     assert f"DATA.READER '{reader}'" in record.getMessage()
+
+
+def test_weights():
+    assert problems("WEIGHTS.MIN_MATCHED", 1.0, "WEIGHTS.TRAIN_SHA256", "0a" * 32) == []
+    assert problems("WEIGHTS.MIN_MATCHED", 0.0, "WEIGHTS.TEST_SHA256", "0A" * 32) == []
+    for value in (-0.1, 1.01, float("nan")):
+        assert "expected a number in [0, 1]" in the_problem("WEIGHTS.MIN_MATCHED", value)
+    for key in ("WEIGHTS.TRAIN_SHA256", "WEIGHTS.TEST_SHA256"):
+        assert "expected the 64 hex digits" in the_problem(key, "0a" * 31)

@@ -64,6 +64,7 @@ def test_each_key_is_either_honoured_or_legacy():
 def test_each_honoured_number_has_a_range():
     ranged = {key for keys in AT_LEAST.values() for key in keys} | set(FRACTIONS)
     ranged |= {"TEST.NUM_SPATIAL_CROPS", "SOLVER.LAYER_DECAY", "RNG_SEED"}  # 1 to 3; in (0, 1]; any whole number
+    ranged |= {"WEIGHTS.MIN_MATCHED"}  # in [0, 1]
     numbers = {key for key, default in honoured().items() if type(default) in (int, float)}
     assert numbers - ranged == set()
 

@@ -13,6 +13,7 @@ from slowfast.config.schema import (
     test,
     train,
     video_vit,
+    weights,
     xvit,
 )
 
@@ -29,6 +30,7 @@ SECTIONS = (
     video_vit,
     benchmark,
     checkpoint,
+    weights,
     tensorboard,
 )
 
