@@ -1,4 +1,4 @@
-"""What every reader offers; no decoding lives here."""
+"""What every reader offers, and the numbers that all of them share; no decoding lives here."""
 
 from typing import Protocol
 
@@ -9,14 +9,17 @@ class VideoReader(Protocol):
     """One open video. Frame n is the n-th frame that a player shows, upright.
 
     Attributes:
-        fps: mean frames a second, from the timestamps.
+        path: what the video is called in messages.
+        fps: mean frames a second, from the timestamps; None where the storage does not tell (pictures).
         size: (width, height) in px.
-        timestamps: float64 (N,), seconds at which each frame is shown, as the file states them; increasing.
+        timestamps: float64 (N,), seconds at which each frame is shown, as the file states them; increasing. None where
+            the storage does not tell.
     """
 
-    fps: float
+    path: str
+    fps: float | None
     size: tuple[int, int]
-    timestamps: np.ndarray
+    timestamps: np.ndarray | None
 
     def __len__(self) -> int:
         """Number of frames that a full decode yields; at least 1."""
@@ -35,3 +38,19 @@ class VideoReader(Protocol):
 
     def close(self) -> None:
         """Let go of the file."""
+
+
+def check_indices(reader, indices):
+    """Frame numbers as an int64 array (T,). Raises: IndexError: none, or one outside the video."""
+    indices = np.asarray(indices, dtype=np.int64)
+    if indices.size == 0 or indices.min() < 0 or indices.max() >= len(reader):
+        raise IndexError(f"{reader.path}: frames {indices.tolist()} of a video with {len(reader)} frames")
+    return indices
+
+
+def scaled_size(size, short_side):
+    """(width, height) with the short side scaled to `short_side` px, the long one in proportion, rounded down."""
+    if short_side is None:
+        return tuple(size)
+    short = min(size)
+    return tuple(short_side if side == short else side * short_side // short for side in size)

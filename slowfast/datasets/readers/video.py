@@ -11,6 +11,7 @@ import numpy as np
 from av.stream import Disposition
 from av.video.reformatter import VideoReformatter
 
+from slowfast.datasets.readers.base import check_indices, scaled_size
 from slowfast.datasets.readers.packets import index_packets, is_flush, plan_runs
 from slowfast.utils.errors import ReadError
 
@@ -77,6 +78,11 @@ class PyAVReader:
             self._container = None
 
     @property
+    def stream_index(self):
+        """Number of the video stream among all streams of the file."""
+        return self._stream.index
+
+    @property
     def size(self):
         """(width, height) in px of the upright picture; decodes the first frame if none has been decoded yet."""
         if self._size is None:
@@ -85,9 +91,7 @@ class PyAVReader:
 
     def get(self, indices, short_side=None):
         """Frames uint8 (T, H, W, 3) RGB; see `VideoReader.get`."""
-        indices = np.asarray(indices, dtype=np.int64)
-        if indices.size == 0 or indices.min() < 0 or indices.max() >= len(self):
-            raise IndexError(f"{self.path}: frames {indices.tolist()} of a video with {len(self)} frames")
+        indices = check_indices(self, indices)
         frames = _Frames(indices, short_side, self._reformatter)
         with self._reading():
             if self._index is None:
@@ -267,13 +271,6 @@ class _Frames:
         if self.upright_size is None:
             self.stored_size = picture.width, picture.height
             self.upright_size = self.stored_size[::-1] if quarter_turns % 2 else self.stored_size
-        width, height = _scaled(self.stored_size, self.short_side)
+        width, height = scaled_size(self.stored_size, self.short_side)
         picture = self.reformatter.reformat(picture, width=width, height=height, format="rgb24", **_ONE_THREAD)
         return np.rot90(picture.to_ndarray(), quarter_turns)
-
-
-def _scaled(size, short_side):
-    if short_side is None:
-        return size
-    short = min(size)
-    return tuple(short_side if side == short else side * short_side // short for side in size)
