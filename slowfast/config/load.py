@@ -6,7 +6,7 @@ from pathlib import Path
 from slowfast.config import legacy, schema
 from slowfast.config.check import find_problems, find_remarks
 from slowfast.config.merge import Mismatch, apply_setting, coerce, decode
-from slowfast.config.node import Changes, CfgNode, get, has, leaves
+from slowfast.config.node import CfgNode, Changes, get, has, leaves
 from slowfast.config.projects import import_modules
 from slowfast.config.yaml_reader import Reading, Setting, read_yaml
 from slowfast.utils.errors import ConfigError
@@ -69,7 +69,7 @@ def load_cfg(path, opts=(), *, num_shards=None, shard_id=None):
 
 
 def _changes(cfg, before, path, settings):
-    """How cfg differs from `before`, all defaults, with the `settings` of the bases; without bases, of the file itself."""
+    """How cfg differs from `before`, all defaults, once that took the bases' `settings`; without bases, the file's."""
     files = [setting.origin.rpartition(":")[0] for setting in settings]
     bases = {file for file in files if file != str(Path(path))} or set(files)
     _merge(before, [setting for setting, file in zip(settings, files) if file in bases])

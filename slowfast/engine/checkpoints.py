@@ -105,6 +105,8 @@ def initialise(state, cfg, checkpoints):
             resume(state, path)
         else:
             report = load_weights(state.model, read_state_dict(path))
+            if state.average is not None:
+                state.average.restart(state.model)
             get_logger().info(f"starting from the weights of {path}: {report}")
 
 

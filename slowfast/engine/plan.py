@@ -4,8 +4,10 @@ import torch
 
 from slowfast.config import derive
 from slowfast.datasets.build import construct_loader
+from slowfast.engine.recipe import recipe_text, resolve_recipe
 from slowfast.models import build_model
 from slowfast.models.complexity import count_parameters, gmacs
+from slowfast.solver.optimizer import build_optimizer
 from slowfast.tasks import build_task
 from slowfast.utils.errors import UserError
 from slowfast.utils.logging import get_logger
@@ -24,6 +26,10 @@ def dry_run(cfg):
     processes = derive.num_processes(cfg, torch.cuda.is_available())
     loaders = {split: construct_loader(cfg, split, world_size=processes * cfg.NUM_SHARDS) for split in splits}
     get_logger().info(describe(cfg, model, loaders))
+    if "train" in loaders:
+        optimizer = build_optimizer(model, cfg, derive.scaled_lr(cfg)[0])
+        steps_per_epoch = loaders["train"].batch_sampler.steps_per_epoch
+        get_logger().info(recipe_text(resolve_recipe(cfg, model, optimizer, steps_per_epoch)))
     for split, loader in loaders.items():
         batch = next(iter(loader))
         for video in batch.unreadable:

@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
+from slowfast.solver.ema import MovingAverage
+from slowfast.solver.optimizer import load_optimizer_state
+
 
 @dataclass
 class TrainState:
@@ -14,6 +17,7 @@ class TrainState:
         model: the bare module, without a distributed wrapper.
         optimizer: its optimizer.
         scaler: gradient scaler; disabled outside fp16.
+        average: moving average of the weights; None: there is none.
         effective_batch: clips per optimizer step over all processes; positions inside an epoch depend on it.
         epoch: epochs finished, = index of the running one.
         step_in_epoch: optimizer steps finished in the running epoch.
@@ -26,6 +30,7 @@ class TrainState:
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
     effective_batch: int
+    average: MovingAverage | None = None
     epoch: int = 0
     step_in_epoch: int = 0
     step: int = 0
@@ -35,6 +40,8 @@ class TrainState:
     COUNTERS = ("effective_batch", "epoch", "step_in_epoch", "step", "sums", "best")
 
     def finish_step(self):
+        if self.average is not None:
+            self.average.update(self.model)
         self.step_in_epoch += 1
         self.step += 1
 
@@ -58,6 +65,7 @@ class TrainState:
             "model_state": self.model.state_dict(),
             "optimizer_state": self.optimizer.state_dict(),
             "scaler_state": self.scaler.state_dict(),
+            "average_state": self.average.state_dict() if self.average is not None else None,
             "train_state": {name: getattr(self, name) for name in self.COUNTERS},
         }
 
@@ -67,9 +75,13 @@ class TrainState:
         Raises: RuntimeError, KeyError or ValueError where the checkpoint is of another model or optimizer.
         """
         self.model.load_state_dict(payload["model_state"])
-        self.optimizer.load_state_dict(payload["optimizer_state"])
+        load_optimizer_state(self.optimizer, payload["optimizer_state"])
         if self.scaler.is_enabled() and payload["scaler_state"]:
             self.scaler.load_state_dict(payload["scaler_state"])
+        if self.average is not None:
+            if not payload.get("average_state"):
+                raise ValueError("it holds no moving average; set SOLVER.EMA_DECAY 0.0")
+            self.average.load_state_dict(payload["average_state"])
         for name in self.COUNTERS:
             if name != "effective_batch":
                 setattr(self, name, payload["train_state"][name])

@@ -17,7 +17,7 @@ from slowfast.utils import distributed
 from slowfast.utils.errors import EXIT_DONE, EXIT_LOST, UserError
 from slowfast.utils.logging import get_logger
 from slowfast.utils.rng import seed_torch
-from slowfast.weights import load_weights, read_state_dict
+from slowfast.weights import load_weights, read_checkpoint, read_state_dict
 
 
 def test(cfg, device):
@@ -68,7 +68,20 @@ def load_test_weights(model, cfg):
             f"{path} does not hold the tested model (MODEL.MODEL_NAME {cfg.MODEL.MODEL_NAME}): {report}. "
             "Check the model's keys and MODEL.NUM_CLASSES against the checkpoint's"
         )
+    if cfg.SOLVER.EMA_DECAY and cfg.SOLVER.EMA_EVALUATE:
+        _take_average(model, path)
     return describe_checkpoint(path, epochs_done(path))
+
+
+def _take_average(model, path):
+    """Put the moving average that a checkpoint holds over the trained weights."""
+    average = read_checkpoint(path).get("average_state")
+    if not average:
+        raise UserError(
+            f"{path} holds no moving average of the weights, which SOLVER.EMA_EVALUATE wants tested; set it False"
+        )
+    model.load_state_dict(average, strict=False)  # frozen parameters have no average
+    get_logger().info(f"testing the moving average of {len(average)} tensors (SOLVER.EMA_EVALUATE)")
 
 
 @torch.inference_mode()

@@ -1,5 +1,6 @@
 """The training loop: epochs of optimizer steps, validation, checkpoints."""
 
+from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
 
@@ -9,10 +10,12 @@ from slowfast.engine.checkpoints import Checkpointer, initialise
 from slowfast.engine.feed import Feed
 from slowfast.engine.metrics_log import MetricsLog, Progress, Throughput, format_seconds
 from slowfast.engine.plan import describe
+from slowfast.engine.recipe import recipe_text, resolve_recipe, write_recipe
 from slowfast.engine.state import TrainState
 from slowfast.engine.step import OptimizerStep, wrap_for_training
 from slowfast.engine.validate import averages, validate
 from slowfast.models import build_model
+from slowfast.solver.ema import MovingAverage
 from slowfast.solver.optimizer import build_optimizer
 from slowfast.solver.schedules import build_schedule
 from slowfast.tasks import build_task
@@ -57,12 +60,13 @@ class Trainer:
         self.val_loader = construct_loader(cfg, "val", **ranks)
         self.steps_per_epoch = self.train_loader.batch_sampler.steps_per_epoch
         lrs = derive.scaled_lr(cfg)
-        self.schedule = build_schedule(cfg, *lrs)
+        self.schedule = build_schedule(cfg, *lrs, steps_per_epoch=self.steps_per_epoch)
         seed_torch(cfg.RNG_SEED, "initialise")
         model = build_model(cfg).to(device)
         optimizer = build_optimizer(model, cfg, lrs[0])
         self.step = OptimizerStep.from_cfg(cfg, model, optimizer, self.task, device)
-        self.state = TrainState(model, optimizer, self.step.precision.scaler, derive.effective_batch(cfg))
+        average = MovingAverage(model, cfg.SOLVER.EMA_DECAY) if cfg.SOLVER.EMA_DECAY else None
+        self.state = TrainState(model, optimizer, self.step.precision.scaler, derive.effective_batch(cfg), average)
         self.checkpoints = Checkpointer(cfg)
         initialise(self.state, cfg, self.checkpoints)
         self.step.model = wrap_for_training(model, device)  # only now, so that all processes hold the same weights
@@ -73,6 +77,9 @@ class Trainer:
         if self.main:
             atomic_write_text(Path(cfg.OUTPUT_DIR) / "config.yaml", cfg.dump())
             get_logger().info(describe(cfg, model, {"train": self.train_loader, "val": self.val_loader}))
+            recipe = resolve_recipe(cfg, model, optimizer, self.steps_per_epoch)
+            get_logger().info(recipe_text(recipe))
+            write_recipe(cfg.OUTPUT_DIR, recipe)
 
     def train_epoch(self):
         """The optimizer steps that are left of the running epoch, with reports and checkpoints on the way."""
@@ -123,7 +130,11 @@ class Trainer:
     def _validate(self):
         """True if the result is the best so far."""
         cfg, state = self.cfg, self.state
-        metrics, unreadable = validate(state.model, self.task, self.val_loader, cfg, self.device, self.step.precision)
+        averaged = state.average is not None and cfg.SOLVER.EMA_EVALUATE
+        with state.average.applied(state.model) if averaged else nullcontext():
+            metrics, unreadable = validate(
+                state.model, self.task, self.val_loader, cfg, self.device, self.step.precision
+            )
         self.lost = len(unreadable)
         metrics |= {"epoch": state.epoch + 1, "unreadable": self.lost}
         value = metrics[self.task.primary_metric]

@@ -1,50 +1,10 @@
-"""Parameter groups and optimizers."""
+"""Optimizers: built from the configuration, driven step by step, restored from a checkpoint."""
 
 import torch
-from torch import nn
 
-BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
+from slowfast.solver.param_groups import parameter_groups
 
-
-def parameter_groups(model, *, weight_decay, batch_norm_decay=0.0, no_decay_1d=False):
-    """Trainable parameters of a model, grouped by weight decay; empty groups are left out.
-
-    Args:
-        model: any module. A method `no_weight_decay() -> set of parameter names` exempts those; every name must exist.
-        weight_decay: for ordinary parameters.
-        batch_norm_decay: for parameters of batch norms.
-        no_decay_1d: exempt 1-D parameters and biases too (SOLVER.ZERO_WD_1D_PARAM).
-    Returns:
-        list of dicts {"params", "names", "weight_decay"}: batch norms, ordinary, exempt, in this order.
-    Raises:
-        ValueError: `no_weight_decay` names a parameter that the model does not have, or nothing is trainable.
-    """
-    exempt = set(model.no_weight_decay()) if hasattr(model, "no_weight_decay") else set()
-    unknown = exempt - {name for name, _ in model.named_parameters()}
-    if unknown:
-        raise ValueError(f"no_weight_decay names parameters that do not exist: {sorted(unknown)}")
-    groups = [{"params": [], "names": [], "weight_decay": decay} for decay in (batch_norm_decay, weight_decay, 0.0)]
-    in_batch_norm = {
-        id(parameter)
-        for module in model.modules()
-        if isinstance(module, BATCH_NORMS)
-        for parameter in module.parameters(recurse=False)
-    }
-    for name, parameter in model.named_parameters():
-        if not parameter.requires_grad:
-            continue
-        if id(parameter) in in_batch_norm:
-            group = groups[0]
-        elif name in exempt or (no_decay_1d and (parameter.ndim <= 1 or name.endswith(".bias"))):
-            group = groups[2]
-        else:
-            group = groups[1]
-        group["params"].append(parameter)
-        group["names"].append(name)
-    groups = [group for group in groups if group["params"]]
-    if not groups:
-        raise ValueError("the model has no trainable parameter")
-    return groups
+_RESTORED = ("params", "lr")  # of a checkpoint's groups; all else stays as configured
 
 
 def build_optimizer(model, cfg, base_lr):
@@ -55,6 +15,8 @@ def build_optimizer(model, cfg, base_lr):
         weight_decay=solver.WEIGHT_DECAY,
         batch_norm_decay=cfg.BN.WEIGHT_DECAY,
         no_decay_1d=solver.ZERO_WD_1D_PARAM,
+        no_decay_patterns=solver.NO_DECAY,
+        layer_decay=solver.LAYER_DECAY,
     )
     fused = any(parameter.is_cuda for group in groups for parameter in group["params"]) or None
     if solver.OPTIMIZING_METHOD == "sgd":
@@ -67,13 +29,37 @@ def build_optimizer(model, cfg, base_lr):
             fused=fused,
         )
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[solver.OPTIMIZING_METHOD]
-    return kind(groups, lr=base_lr, betas=tuple(solver.BETAS), eps=1e-8, fused=fused)
+    return kind(groups, lr=base_lr, betas=tuple(solver.BETAS), eps=solver.EPS, fused=fused)
 
 
 def set_lr(optimizer, lr):
-    """Set the scheduled learning rate on every group."""
+    """Set the scheduled learning rate on every group, times the group's own factor."""
     for group in optimizer.param_groups:
-        group["lr"] = lr
+        group["lr"] = lr * group["lr_scale"]
+
+
+def load_optimizer_state(optimizer, state):
+    """Take over momenta and step counts of a checkpoint; decay, betas and factors stay as configured.
+
+    Args:
+        optimizer: from `build_optimizer`.
+        state: its `state_dict()` from a checkpoint.
+    Raises:
+        ValueError: the checkpoint's groups hold other parameters.
+    """
+    stored = [group.get("names") for group in state["param_groups"]]
+    wanted = [group.get("names") for group in optimizer.param_groups]
+    if stored != wanted:
+        raise ValueError(
+            "its optimizer's parameter groups are others than SOLVER.LAYER_DECAY, SOLVER.NO_DECAY, "
+            "SOLVER.ZERO_WD_1D_PARAM, MODEL.FREEZE and MODEL.TRAINABLE make now"
+        )
+    configured = [
+        {key: value for key, value in group.items() if key not in _RESTORED} for group in optimizer.param_groups
+    ]
+    optimizer.load_state_dict(state)
+    for group, values in zip(optimizer.param_groups, configured):
+        group.update(values)
 
 
 def clip_gradients(parameters, *, max_value=None, max_norm=None):

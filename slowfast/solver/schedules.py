@@ -28,19 +28,32 @@ def relative_steps(epoch, *, base_lr, steps, factors):
     return base_lr * factors[bisect.bisect_right(steps, epoch) - 1]
 
 
-def with_warmup(epoch, policy, *, warmup_epochs, start_lr):
-    """Linear from `start_lr` at epoch 0 to the policy's own value at `warmup_epochs`, then the policy."""
+def with_warmup(epoch, policy, *, warmup_epochs, start_lr, peak_before_end=0.0):
+    """Linear from `start_lr` at epoch 0 to the policy's own value at `warmup_epochs`, then the policy.
+
+    Args:
+        peak_before_end: epochs by which the line reaches that value earlier, to hold it until `warmup_epochs`. One
+            optimizer step's worth gives the last step of the warm-up the full rate, as VideoMAE's scripts do.
+    """
     if epoch >= warmup_epochs:
         return policy(epoch)
-    return start_lr + (policy(warmup_epochs) - start_lr) * epoch / warmup_epochs
+    rising = warmup_epochs - peak_before_end
+    progress = min(epoch / rising, 1.0) if rising > 0 else 0.0
+    return start_lr + (policy(warmup_epochs) - start_lr) * progress
 
 
-def build_schedule(cfg, base_lr, warmup_start_lr, cosine_end_lr):
+def delayed(epoch, policy, *, delay):
+    """The policy's value `delay` epochs earlier, at the start its first value."""
+    return policy(max(epoch - delay, 0.0))
+
+
+def build_schedule(cfg, base_lr, warmup_start_lr, cosine_end_lr, *, steps_per_epoch):
     """function fractional epoch -> learning rate, for SOLVER.LR_POLICY.
 
     Args:
         cfg: the configuration; only SOLVER is read.
         base_lr, warmup_start_lr, cosine_end_lr: the rates after scaling (`config.derive.scaled_lr`).
+        steps_per_epoch: optimizer steps; what is given in steps becomes epochs by it.
     """
     solver = cfg.SOLVER
     if solver.LR_POLICY == "cosine":
@@ -53,4 +66,11 @@ def build_schedule(cfg, base_lr, warmup_start_lr, cosine_end_lr):
         )
     else:
         policy = partial(relative_steps, base_lr=base_lr, steps=solver.STEPS, factors=solver.LRS)
-    return partial(with_warmup, policy=policy, warmup_epochs=solver.WARMUP_EPOCHS, start_lr=warmup_start_lr)
+    policy = partial(
+        with_warmup,
+        policy=policy,
+        warmup_epochs=solver.WARMUP_EPOCHS,
+        start_lr=warmup_start_lr,
+        peak_before_end=1 / steps_per_epoch if solver.WARMUP_ENDS_AT_PEAK else 0.0,
+    )
+    return partial(delayed, policy=policy, delay=solver.LR_DELAY_STEPS / steps_per_epoch)

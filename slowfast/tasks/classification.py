@@ -11,21 +11,26 @@ class Classification:
 
     Args:
         num_classes: K.
-        loss: MODEL.LOSS_FUNC.
+        loss, smoothing: MODEL.LOSS_FUNC, MODEL.LABEL_SMOOTHING.
         scores: what a view contributes to an ensemble, "softmax" or "logits" (TEST.SCORES).
     """
 
     counts = ("top1", "top5")
     primary_metric = "top1_acc"  # percent, the larger the better; picks best.pyth
 
-    def __init__(self, num_classes, *, loss="cross_entropy", scores="softmax"):
+    def __init__(self, num_classes, *, loss="cross_entropy", smoothing=0.0, scores="softmax"):
         self.num_classes = num_classes
-        self.criterion = build_loss(loss)
+        self.criterion = build_loss(loss, smoothing=smoothing)
         self.scores = scores
 
     @classmethod
     def from_cfg(cls, cfg):
-        return cls(cfg.MODEL.NUM_CLASSES, loss=cfg.MODEL.LOSS_FUNC, scores=cfg.TEST.SCORES)
+        return cls(
+            cfg.MODEL.NUM_CLASSES,
+            loss=cfg.MODEL.LOSS_FUNC,
+            smoothing=cfg.MODEL.LABEL_SMOOTHING,
+            scores=cfg.TEST.SCORES,
+        )
 
     def loss(self, model, frames, labels):
         """Args: frames normalised (B, C, T, H, W), labels int64 (B,).

@@ -26,6 +26,7 @@ def _state(width=3, effective_batch=8, seed=0):
 
 
 def _step(state):
+    state.optimizer.zero_grad()
     state.model(torch.ones(1, state.model.in_features)).sum().backward()
     state.optimizer.step()
     state.finish_step()

@@ -58,11 +58,13 @@ def assert_same(a, b, where=""):
 
 @pytest.fixture
 def options(tiny_options):
-    """Everything on that draws or counts: dropout, drop path, accumulation, workers, saving inside an epoch."""
+    """Everything on that draws or counts: dropout, drop path, accumulation, moving average, workers, saving often."""
     return tiny_options | {
         "MODEL.DROPOUT_RATE": 0.3,
         "XVIT.BACKBONE.DROP_PATH_RATE": 0.3,
         "SOLVER.ACCUMULATE_STEPS": 2,
+        "SOLVER.EMA_DECAY": 0.9,
+        "SOLVER.LAYER_DECAY": 0.8,
         "SOLVER.MAX_EPOCH": 4,
         "TRAIN.BATCH_SIZE": 2,
         "TRAIN.EVAL_PERIOD": 2,

@@ -1,66 +1,93 @@
-"""Parameter groups by hand on a small net with every kind of parameter."""
+"""Optimizers: built by name, driven by group, restored; gradients clipped. Expected values by hand."""
+
+import copy
 
 import pytest
 import torch
 from torch import nn
 
 from slowfast.config import get_cfg
-from slowfast.solver.optimizer import build_optimizer, clip_gradients, parameter_groups, set_lr
+from slowfast.solver.optimizer import build_optimizer, clip_gradients, load_optimizer_state, set_lr
 
 
 class Net(nn.Module):
-    def __init__(self, exempt=("positions",)):
+    num_layers = 1
+
+    def __init__(self):
         super().__init__()
-        self.positions = nn.Parameter(torch.zeros(1, 5, 3))
-        self.conv = nn.Conv3d(3, 4, 2)
-        self.bn = nn.BatchNorm3d(4)
-        self.norm = nn.LayerNorm(4)
-        self.frozen = nn.Linear(4, 7)
-        self.frozen.requires_grad_(False)
-        self.exempt = exempt
+        self.first = nn.Linear(2, 3)
+        self.last = nn.Linear(3, 5)
 
-    def no_weight_decay(self):
-        return set(self.exempt)
+    def layer_of(self, name):
+        return 1 if name.startswith("first") else 2
+
+    def forward(self, x):
+        return self.last(self.first(x))
 
 
-def _groups(**kwargs):
-    groups = parameter_groups(Net(), weight_decay=0.05, **kwargs)
-    return [(group["weight_decay"], group["names"]) for group in groups]
+def make(**solver):
+    """(model, optimizer) after SOLVER.* keys were set."""
+    cfg = get_cfg()
+    for key, value in solver.items():
+        cfg.SOLVER[key] = value
+    torch.manual_seed(0)
+    model = Net()
+    return model, build_optimizer(model, cfg, 0.25)
 
 
-def test_batch_norm_ordinary_and_exempt():
-    assert _groups(batch_norm_decay=0.01) == [
-        (0.01, ["bn.weight", "bn.bias"]),
-        (0.05, ["conv.weight", "conv.bias", "norm.weight", "norm.bias"]),
-        (0.0, ["positions"]),
-    ]
-
-
-def test_no_decay_of_1d_parameters():
-    assert _groups(no_decay_1d=True)[1:] == [
-        (0.05, ["conv.weight"]),
-        (0.0, ["positions", "conv.bias", "norm.weight", "norm.bias"]),
-    ]
-
-
-def test_exempt_name_must_exist():
-    with pytest.raises(ValueError, match="positoins"):
-        parameter_groups(Net(exempt=("positoins",)), weight_decay=0.05)
-
-
-def test_nothing_to_train():
-    with pytest.raises(ValueError, match="no trainable"):
-        parameter_groups(nn.Linear(2, 3).requires_grad_(False), weight_decay=0.0)
+def step(model, optimizer):
+    optimizer.zero_grad()
+    model(torch.ones(4, 2)).square().sum().backward()
+    optimizer.step()
 
 
 @pytest.mark.parametrize("method, kind", [("sgd", "SGD"), ("adam", "Adam"), ("adamw", "AdamW")])
 def test_optimizer_by_name(method, kind):
-    cfg = get_cfg()
-    cfg.SOLVER.OPTIMIZING_METHOD = method
-    optimizer = build_optimizer(Net(), cfg, 0.25)
+    _, optimizer = make(OPTIMIZING_METHOD=method)
     assert type(optimizer).__name__ == kind
     set_lr(optimizer, 0.125)
     assert {group["lr"] for group in optimizer.param_groups} == {0.125}
+
+
+def test_settings_reach_the_optimizer():
+    _, adamw = make(OPTIMIZING_METHOD="adamw", BETAS=(0.9, 0.98), EPS=1e-6, WEIGHT_DECAY=0.05)
+    assert (adamw.defaults["betas"], adamw.defaults["eps"]) == ((0.9, 0.98), 1e-6)
+    _, sgd = make(MOMENTUM=0.8, NESTEROV=False, DAMPENING=0.1)
+    assert [sgd.defaults[key] for key in ("momentum", "nesterov", "dampening")] == [0.8, False, 0.1]
+
+
+def test_each_group_has_its_share_of_the_rate():
+    _, optimizer = make(LAYER_DECAY=0.5)
+    set_lr(optimizer, 0.2)
+    assert {group["names"][0]: group["lr"] for group in optimizer.param_groups} == {
+        "first.weight": 0.1,
+        "last.weight": 0.2,
+    }
+
+
+def test_state_comes_from_the_checkpoint_settings_from_the_configuration():
+    """The same step follows as if there had been no interruption; a new weight decay counts from then on."""
+    model, optimizer = make(OPTIMIZING_METHOD="adamw", WEIGHT_DECAY=0.1)
+    step(model, optimizer)
+    weights, state = copy.deepcopy(model.state_dict()), copy.deepcopy(optimizer.state_dict())
+    step(model, optimizer)
+    again, fresh = make(OPTIMIZING_METHOD="adamw", WEIGHT_DECAY=0.1)
+    again.load_state_dict(weights)
+    load_optimizer_state(fresh, state)
+    step(again, fresh)
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), again.parameters()))
+
+    _, changed = make(OPTIMIZING_METHOD="adamw", WEIGHT_DECAY=0.3)
+    load_optimizer_state(changed, state)
+    assert [group["weight_decay"] for group in changed.param_groups] == [0.3]
+    assert len(changed.state) == 4
+
+
+def test_state_of_other_groups_is_refused():
+    _, optimizer = make(LAYER_DECAY=0.5)
+    _, other = make()
+    with pytest.raises(ValueError, match=r"SOLVER.LAYER_DECAY"):
+        load_optimizer_state(other, optimizer.state_dict())
 
 
 def _with_gradients():

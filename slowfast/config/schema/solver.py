@@ -9,7 +9,7 @@ def add(cfg):
     cfg.SOLVER.MAX_EPOCH = 300  # epochs
     # Learning rate.
     cfg.SOLVER.BASE_LR = 0.1  # for the effective batch as it is, unless one of the next two keys scales it
-    cfg.SOLVER.BASE_LR_BATCH_SIZE = 0  # clips; > 0: the three rates are for this effective batch and scaled to the run's
+    cfg.SOLVER.BASE_LR_BATCH_SIZE = 0  # clips; > 0: the rates are for this effective batch, scaled to the run's
     cfg.SOLVER.BASE_LR_SCALE_NUM_SHARDS = False  # multiply BASE_LR, WARMUP_START_LR, COSINE_END_LR by NUM_SHARDS
     cfg.SOLVER.LR_POLICY = "cosine"  # cosine | steps_with_relative_lrs
     cfg.SOLVER.COSINE_END_LR = 0.0  # cosine: learning rate at MAX_EPOCH
@@ -29,7 +29,7 @@ def add(cfg):
     cfg.SOLVER.EPS = 1e-8  # adam, adamw: added to the denominator
     cfg.SOLVER.WEIGHT_DECAY = 1e-4
     cfg.SOLVER.ZERO_WD_1D_PARAM = False  # no weight decay for biases and normalisation weights
-    cfg.SOLVER.NO_DECAY = []  # names of parameters or modules, '*' for any text: no weight decay, beside the model's own
+    cfg.SOLVER.NO_DECAY = []  # no weight decay for these names ("*": any text), nor for what the model exempts
     # Moving average of the weights.
     cfg.SOLVER.EMA_DECAY = 0.0  # share of the average that each optimizer step keeps, e.g. 0.9999; 0 = no average
     cfg.SOLVER.EMA_EVALUATE = True  # validate and test the average, where there is one, not the last step's weights
