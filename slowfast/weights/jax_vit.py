@@ -1,7 +1,6 @@
 """Vision transformers as their JAX authors publish them (.npz): read as arrays, renamed to the PyTorch names."""
 
 import re
-import zipfile
 
 import numpy as np
 import torch
@@ -34,7 +33,7 @@ def read_npz(path):
     try:
         with np.load(path, allow_pickle=False) as arrays:
             return {name: torch.from_numpy(arrays[name]) for name in arrays.files}
-    except (OSError, ValueError, TypeError, EOFError, KeyError, zipfile.BadZipFile) as error:
+    except Exception as error:  # numpy and zipfile raise nearly anything on foreign bytes
         if "Object arrays" in str(error):
             raise UserError(
                 f"checkpoint {path} holds arrays of Python objects, which cannot be read without running code; nothing "

@@ -87,16 +87,23 @@ def _reader(path):
             start = file.read(9)
     except OSError as error:
         raise UserError(f"checkpoint {path} cannot be opened: {error.strerror}.") from error
-    if start[:2] == b"PK" and zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-        if any(name.endswith("/constants.pkl") for name in names):
-            return read_torchscript
-        if names and all(name.endswith(".npy") for name in names):
-            return read_npz
+    names = _zipped_names(path) if start[:2] == b"PK" else []
+    if any(name.endswith("/constants.pkl") for name in names):
+        return read_torchscript
+    if names and all(name.endswith(".npy") for name in names):
+        return read_npz
     if start[8:] == b"{" or path.suffix == ".safetensors":
         return _read_safetensors
     return read_torch_file
+
+
+def _zipped_names(path):
+    """Names in a zip archive; none where its directory is damaged, for which torch's reader has the error."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.namelist()
+    except (zipfile.BadZipFile, NotImplementedError, ValueError):  # ValueError: a name that is no text
+        return []
 
 
 def _read_safetensors(path):

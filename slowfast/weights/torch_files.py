@@ -86,14 +86,13 @@ def read_torchscript(path):
         with zipfile.ZipFile(path) as archive:
             root = next(name for name in archive.namelist() if name.endswith("/data.pkl")).rpartition("/")[0]
             with archive.open(f"{root}/data.pkl") as file:
-                module = _ScriptUnpickler(file, archive, root).load()
+                return dict(_named_tensors(_ScriptUnpickler(file, archive, root).load()))
     except _NeedsCode as error:
         raise UserError(f"checkpoint {path} {_refusal(error, path)}") from None
     except Exception as error:  # pickle and zipfile raise nearly anything on foreign bytes
         raise UserError(
             f"checkpoint {path} is damaged, cut short or foreign: {error!r}. Copy or download it again."
         ) from error
-    return dict(_named_tensors(module))
 
 
 class _NeedsCode(Exception):
@@ -135,7 +134,8 @@ class _ScriptUnpickler(pickle.Unpickler):
         _, dtype, key, _, _ = reference
         if key not in self.storages:
             values = bytearray(self.archive.read(f"{self.root}/data/{key}"))
-            self.storages[key] = torch.frombuffer(values, dtype=dtype) if values else torch.empty(0, dtype=dtype)
+            flat = torch.frombuffer(values, dtype=torch.uint8) if values else torch.empty(0, dtype=torch.uint8)
+            self.storages[key] = flat.view(dtype)
         return self.storages[key]
 
 
@@ -153,11 +153,16 @@ def _why_unreadable(error, path):
     named = re.search(r"GLOBAL ([\w.]+)", str(error))
     if named:
         return _refusal(named[1], path)
-    if "Unsupported operand" in str(error) and zipfile.is_zipfile(path):
+    if "Unsupported operand" in str(error) and _is_zipped(path):
         return f"is pickled as torch.save never does by default (protocol above 2); {_how_to_convert(path)}"
     return (
         f"is damaged, cut short or not written by torch.save ({path.stat().st_size} bytes). Copy or download it again."
     )
+
+
+def _is_zipped(path):
+    with open(path, "rb") as file:
+        return file.read(2) == b"PK"
 
 
 def _refusal(full_name, path):

@@ -148,6 +148,16 @@ def test_torn_files(tmp_path, suffix, keep):
         read_state_dict(path)
 
 
+@pytest.mark.parametrize("signature", [b"PK\1\2", b"PK\5\6"])  # of the directory's entries and of its end
+def test_a_damaged_zip_directory(tmp_path, signature):
+    torch.save(STATE, tmp_path / "weights.pt")
+    content = bytearray((tmp_path / "weights.pt").read_bytes())
+    content[content.rindex(signature)] ^= 0xFF
+    (tmp_path / "weights.pt").write_bytes(content)
+    with pytest.raises(UserError, match="damaged, cut short"):
+        read_state_dict(tmp_path / "weights.pt")
+
+
 @pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
 @pytest.mark.parametrize("content", [b"<html>not found</html>", b"hello, this is text", bytes(range(256)) * 4])
 def test_foreign_files(tmp_path, suffix, content):

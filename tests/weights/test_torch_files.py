@@ -3,6 +3,7 @@
 import pathlib
 import subprocess
 import sys
+import zipfile
 from argparse import Namespace
 
 import fvcore.common.config
@@ -120,4 +121,25 @@ def test_torn_archives(tmp_path, keep):
     content = (tmp_path / "ViT.pt").read_bytes()
     (tmp_path / "ViT.pt").write_bytes(content[: int(len(content) * keep)])
     with pytest.raises(UserError, match="damaged, cut short"):
+        read_state_dict(tmp_path / "ViT.pt")
+
+
+@pytest.mark.parametrize("what", ["no module", "inside itself", "no attributes", "too short"])
+def test_archives_that_no_torch_wrote(tmp_path, what):
+    module = b"c__torch__\nM\n)\x81"
+    weight = (
+        b"ctorch._utils\n_rebuild_tensor_v2\n((X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\x000X\x03\0\0\0cpu"
+        b"K\x02tQ"
+    )
+    data = {
+        "no module": b"(t",
+        "inside itself": module + b"q\0}X\x01\0\0\0xh\0sb",
+        "no attributes": module,
+        "too short": module + b"}X\x01\0\0\0x" + weight + b"K\x00K\x09\x85K\x01\x85\x89NtRsb",
+    }
+    with zipfile.ZipFile(tmp_path / "ViT.pt", "w") as archive:
+        archive.writestr("m/constants.pkl", b"")
+        archive.writestr("m/data.pkl", b"\x80\x02" + data[what] + b".")
+        archive.writestr("m/data/0", bytes(8))
+    with pytest.raises(UserError, match="damaged, cut short or foreign"):
         read_state_dict(tmp_path / "ViT.pt")
