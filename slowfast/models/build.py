@@ -16,8 +16,12 @@ def build_model(cfg):
     - `num_layers` and `layer_of(parameter name)`: the number L of its layers, and the parameter's depth, from 0 (patch
       and position embeddings) over i + 1 (layer i) to L + 1 (what follows the layers); for layer-wise learning rates.
 
+    With MODEL.COMPILE its first step of each input shape compiles it; parameters and their names stay what they are.
+
     Raises: ConfigError for an unregistered name, or for sizes that the model cannot take.
     """
     model = MODEL_REGISTRY.get(cfg.MODEL.MODEL_NAME).from_cfg(cfg)
     select_trainable(model, trainable=cfg.MODEL.TRAINABLE, freeze=cfg.MODEL.FREEZE)
+    if cfg.MODEL.COMPILE:
+        model.compile()
     return model

@@ -98,6 +98,17 @@ def test_activation_checkpointing_changes_no_number(name, clip):
         assert torch.equal(plain, recomputed)
 
 
+def test_a_model_to_be_compiled_is_the_same_model(name, cfg, model, clip, monkeypatch):
+    compiled = []
+    monkeypatch.setattr(torch, "compile", lambda call, **options: compiled.append(call) or call)  # compiling takes long
+    torch.manual_seed(0)
+    other = build_model(small_cfg(name, MODEL__COMPILE=True))
+    assert len(compiled) == 1
+    assert gmacs(other, clip_for(cfg)) == gmacs(model, clip_for(cfg))
+    assert torch.equal(other.eval()(clip), model.eval()(clip))
+    assert list(other.state_dict()) == list(model.state_dict())
+
+
 def test_bfloat16_autocast_stays_near(model, clip):
     model.eval()
     with torch.no_grad():

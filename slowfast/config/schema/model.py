@@ -13,3 +13,4 @@ def add(cfg):
     cfg.MODEL.TRAINABLE = []  # names of parameters or modules, '*' for any text: train only these; [] = all
     cfg.MODEL.FREEZE = []  # names as above: do not train these
     cfg.MODEL.ACT_CHECKPOINT = False  # recompute activations in the backward pass: less memory, more time
+    cfg.MODEL.COMPILE = False  # torch.compile: faster steps after some minutes of compiling for each new clip shape
