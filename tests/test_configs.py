@@ -1,0 +1,128 @@
+"""Every YAML in configs/ loads, builds, and says at its top how to run it; recipes equal the published ones."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+from slowfast.config import derive, load_cfg
+from slowfast.models import build_model
+from slowfast.models.complexity import count_parameters
+from slowfast.solver.optimizer import build_optimizer
+
+CONFIGS = Path(__file__).resolve().parents[1] / "configs"
+YAMLS = sorted(CONFIGS.rglob("*.yaml"))
+RECIPES = [path for path in YAMLS if path.parent.name not in ("Base", "Toy")]
+HEADER = ("command", "hardware", "views", "published", "measured")
+
+
+def name_of(path):
+    return path.stem
+
+
+def on_meta(cfg):
+    with torch.device("meta"):
+        return build_model(cfg)
+
+
+@pytest.mark.parametrize("path", YAMLS, ids=name_of)
+def test_loads_and_builds(path, caplog):
+    cfg = load_cfg(path)
+    assert not caplog.records  # no key without effect
+    model = on_meta(cfg)
+    optimizer = build_optimizer(model, cfg, derive.scaled_lr(cfg)[0])
+    trained = sum(parameter.numel() for group in optimizer.param_groups for parameter in group["params"])
+    assert trained == count_parameters(model)[1]
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=name_of)
+def test_header_says_how_to_run_it(path):
+    lines = path.read_text().splitlines()
+    header = lines[: next(n for n, line in enumerate(lines) if not line.startswith("#"))]
+    found = [match[1] for line in header if (match := re.match(r"# (\w+)  +\S", line))]
+    assert [word for word in found if word in HEADER] == list(HEADER)
+    assert any(f"--cfg {path.relative_to(CONFIGS.parent)} " in line for line in header)
+
+
+@pytest.fixture
+def recipes(reference_dir):
+    return json.loads((reference_dir / "parity/recipes.json").read_text())
+
+
+@pytest.mark.parametrize(
+    "file, recipe, shards",
+    [
+        ("Kinetics/videomae_s16_k400", "k400_small_e1600", 4),
+        ("Kinetics/videomae_b16_k400", "k400_base_e1600", 8),
+        ("SSv2/videomae_s16_ssv2", "ssv2_small_e2400", 4),
+        ("SSv2/videomae_b16_ssv2", "ssv2_base_e2400", 8),
+        ("UCF101/videomae_b16_ucf101", "ucf101_base_e3200", 1),
+    ],
+)
+def test_recipes_of_videomae(recipes, file, recipe, shards):
+    cfg = load_cfg(CONFIGS / f"{file}.yaml", num_shards=shards)
+    published = recipes["VideoMAE"]["finetune_common"] | recipes["VideoMAE"]["finetune"][recipe]
+    batch = published["batch_per_gpu"] * published["gpus"]
+    assert (derive.effective_batch(cfg), cfg.NUM_GPUS * shards) == (batch, published["gpus"])
+    scaled = [published[key] * batch / 256 for key in ("base_lr", "min_lr")]
+    assert derive.scaled_lr(cfg) == pytest.approx((scaled[0], 0.0, scaled[1]), rel=1e-12)
+    solver = cfg.SOLVER
+    assert (solver.OPTIMIZING_METHOD, list(solver.BETAS), solver.EPS) == ("adamw", published["betas"], published["eps"])
+    assert (solver.MAX_EPOCH, solver.WARMUP_EPOCHS) == (published["epochs"], published["warmup_epochs"])
+    assert (solver.WEIGHT_DECAY, solver.LAYER_DECAY) == (published["weight_decay"], published["layer_decay"])
+    assert (solver.LR_POLICY, solver.COSINE_AFTER_WARMUP, solver.WARMUP_ENDS_AT_PEAK) == ("cosine", True, True)
+    assert solver.ZERO_WD_1D_PARAM and solver.CLIP_GRAD_L2NORM is solver.CLIP_GRAD_VAL is None
+    assert cfg.VIDEO_VIT.DROP_PATH_RATE == published["drop_path"]
+    assert cfg.VIDEO_VIT.HEAD_INIT_SCALE == published["init_scale"]
+    assert cfg.MODEL.DROPOUT_RATE == published.get("head_dropout", 0.0)
+    assert cfg.MODEL.LABEL_SMOOTHING == published["mixing"]["label_smoothing"]
+    assert f"{cfg.TEST.NUM_ENSEMBLE_VIEWS}x{cfg.TEST.NUM_SPATIAL_CROPS}" == published["test_views"]
+    assert (cfg.DATA.NUM_FRAMES, cfg.DATA.MEAN) == (published["num_frames"], published["normalisation"]["mean"])
+    assert cfg.DATA.STD == published["normalisation"]["std"]
+    assert derive.precision(cfg) == "fp16" and cfg.SOLVER.EMA_DECAY == 0
+
+
+@pytest.mark.parametrize(
+    "file, recipe",
+    [
+        ("Kinetics/xvit_b16_k400", "kinetics_400"),
+        ("Kinetics/xvit_b16_k600", "kinetics_400"),
+        ("SSv2/xvit_b16_ssv2", "ssv2"),
+    ],
+)
+def test_recipes_of_xvit(recipes, file, recipe):
+    cfg = load_cfg(CONFIGS / f"{file}.yaml")
+    published = recipes["XViT"]["common"] | recipes["XViT"][recipe]
+    solver = cfg.SOLVER
+    assert derive.effective_batch(cfg) == published["batch"]
+    assert derive.scaled_lr(cfg) == (published["base_lr"], published["warmup_start_lr"], 0.0)
+    assert (solver.OPTIMIZING_METHOD, solver.MOMENTUM, solver.NESTEROV) == ("sgd", published["momentum"], True)
+    assert (solver.MAX_EPOCH, solver.WARMUP_EPOCHS) == (published["epochs"], 5)
+    assert (solver.COSINE_AFTER_WARMUP, solver.ZERO_WD_1D_PARAM, solver.LAYER_DECAY) == (False, False, 1.0)
+    assert solver.WEIGHT_DECAY == published["weight_decay"]
+    assert (cfg.XVIT.SHIFT_DIV, cfg.XVIT.NUM_SEGMENTS) == (published["shift_div"], published["num_segments"])
+    assert (cfg.DATA.NUM_FRAMES, cfg.DATA.SAMPLING_RATE) == (published["num_frames"], published["sampling_rate"])
+    assert cfg.DATA.MEAN == cfg.DATA.STD == [0.5, 0.5, 0.5]
+    assert (cfg.MODEL.DROPOUT_RATE, cfg.TEST.SCORES) == (published["dropout_in_head"], "logits")
+    assert (cfg.MODEL.LOSS_FUNC == "smooth_cross_entropy") == ("0.3" in published["loss"])
+    assert published["test_views"] == f"{cfg.TEST.NUM_ENSEMBLE_VIEWS} temporal x {cfg.TEST.NUM_SPATIAL_CROPS} spatial"
+    assert derive.precision(cfg) == "fp32"
+
+
+@pytest.mark.parametrize(
+    "file, fact",
+    [
+        ("Kinetics/xvit_b16_k400", "xvit_b16_k400_400"),
+        ("Kinetics/xvit_b16_k600", "xvit_b16_k600_600"),
+        ("SSv2/xvit_b16_ssv2", "xvit_b16_ssv2_174"),
+        ("Kinetics/videomae_s16_k400", "videomae_s16_k400_400"),
+        ("Kinetics/videomae_b16_k400", "videomae_b16_k400_400"),
+        ("SSv2/videomae_s16_ssv2", "videomae_s16_ssv2_174"),
+        ("SSv2/videomae_b16_ssv2", "videomae_b16_ssv2_174"),
+    ],
+)
+def test_parameters_as_published(reference_dir, file, fact):
+    facts = json.loads((reference_dir / "parity/full_size_facts.json").read_text())["configurations"]
+    assert count_parameters(on_meta(load_cfg(CONFIGS / f"{file}.yaml")))[0] == facts[fact]["total_parameters"]
