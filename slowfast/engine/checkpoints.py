@@ -9,7 +9,7 @@ from slowfast.utils import distributed
 from slowfast.utils.errors import UserError
 from slowfast.utils.io import atomic_write, atomic_write_text
 from slowfast.utils.logging import get_logger
-from slowfast.weights import load_weights, read_checkpoint, read_state_dict
+from slowfast.weights import fetch, load_pretrained, read_checkpoint, state_dict_of
 
 NAME = re.compile(r"checkpoint_epoch_(\d{5})(?:_iter_(\d{8}))?\.pyth")
 
@@ -82,10 +82,18 @@ def _position(match):
     return int(match[1]), int(match[2] or 0)
 
 
-def epochs_done(path):
-    """Epochs that were finished when a checkpoint was written; None if it does not say."""
-    index = read_checkpoint(path).get("epoch")  # of the last finished epoch, as PySlowFast counts
+def epochs_done(content):
+    """Epochs that were finished when a checkpoint of this content was written; None if it does not say."""
+    index = content.get("epoch")  # of the last finished epoch, as PySlowFast counts
     return index + 1 if isinstance(index, int) else None
+
+
+def fetch_weights(location, cfg, sha256):
+    """Local path of a checkpoint that a key names by path or URL; downloads are kept in WEIGHTS.CACHE_DIR.
+
+    Raises: UserError: there is no such file, or its SHA-256 is another one.
+    """
+    return fetch(location, sha256=sha256, cache_dir=cfg.WEIGHTS.CACHE_DIR)
 
 
 def initialise(state, cfg, checkpoints):
@@ -94,20 +102,22 @@ def initialise(state, cfg, checkpoints):
     With TRAIN.AUTO_RESUME the run's own last checkpoint; else, or without one, TRAIN.CHECKPOINT_FILE_PATH: as a whole
     where it is a checkpoint of this trainer and TRAIN.CHECKPOINT_EPOCH_RESET is off, its weights alone otherwise.
 
-    Raises: UserError naming the file where it cannot be used.
+    Raises: UserError naming the file where it cannot be used, or gives less than WEIGHTS.MIN_MATCHED of the backbone.
     """
     path = checkpoints.last() if cfg.TRAIN.AUTO_RESUME else None
     if path is not None:
         resume(state, path)
     elif cfg.TRAIN.CHECKPOINT_FILE_PATH:
-        path = cfg.TRAIN.CHECKPOINT_FILE_PATH
-        if not cfg.TRAIN.CHECKPOINT_EPOCH_RESET and "train_state" in read_checkpoint(path):
+        path = fetch_weights(cfg.TRAIN.CHECKPOINT_FILE_PATH, cfg, cfg.WEIGHTS.TRAIN_SHA256)
+        content = read_checkpoint(path)
+        if not cfg.TRAIN.CHECKPOINT_EPOCH_RESET and "train_state" in content:
             resume(state, path)
         else:
-            report = load_weights(state.model, read_state_dict(path))
+            report = load_pretrained(state.model, state_dict_of(content, path))
             if state.average is not None:
                 state.average.restart(state.model)
-            get_logger().info(f"starting from the weights of {path}: {report}")
+            get_logger().info(f"starting from the weights of {path}\n{report.table()}")
+            report.require(cfg.WEIGHTS.MIN_MATCHED, path)
 
 
 def resume(state, path):

@@ -4,7 +4,7 @@ import torch
 
 from slowfast.config import derive
 from slowfast.datasets.build import construct_loader
-from slowfast.engine.checkpoints import Checkpointer, epochs_done
+from slowfast.engine.checkpoints import Checkpointer, epochs_done, fetch_weights
 from slowfast.engine.feed import Feed
 from slowfast.engine.metrics_log import Progress
 from slowfast.engine.plan import describe
@@ -17,7 +17,7 @@ from slowfast.utils import distributed
 from slowfast.utils.errors import EXIT_DONE, EXIT_LOST, UserError
 from slowfast.utils.logging import get_logger
 from slowfast.utils.rng import seed_torch
-from slowfast.weights import load_weights, read_checkpoint, read_state_dict
+from slowfast.weights import load_pretrained, read_checkpoint, state_dict_of
 
 
 def test(cfg, device):
@@ -52,8 +52,8 @@ def load_test_weights(model, cfg):
     Raises:
         UserError: there is no file, or it does not give every parameter of the model.
     """
-    path = cfg.TEST.CHECKPOINT_FILE_PATH or Checkpointer(cfg).last() or cfg.TRAIN.CHECKPOINT_FILE_PATH
-    if not path:
+    path = _what_to_test(cfg)
+    if path is None:
         if cfg.TEST.ALLOW_RANDOM_WEIGHTS:
             get_logger().warning("testing RANDOM weights, as TEST.ALLOW_RANDOM_WEIGHTS says")
             return None
@@ -61,21 +61,32 @@ def load_test_weights(model, cfg):
             f"nothing to test: TEST.CHECKPOINT_FILE_PATH is empty and {cfg.OUTPUT_DIR}/checkpoints holds no "
             "checkpoint. Train first, name a checkpoint, or set TEST.ALLOW_RANDOM_WEIGHTS True"
         )
-    report = load_weights(model, read_state_dict(path))
-    get_logger().info(f"weights of {path}: {report}")
-    if report.missing or report.dropped:
+    content = read_checkpoint(path)
+    report = load_pretrained(model, state_dict_of(content, path))
+    get_logger().info(f"testing the weights of {path}\n{report.table()}")
+    if report.unfilled:
         raise UserError(
             f"{path} does not hold the tested model (MODEL.MODEL_NAME {cfg.MODEL.MODEL_NAME}): {report}. "
             "Check the model's keys and MODEL.NUM_CLASSES against the checkpoint's"
         )
     if cfg.SOLVER.EMA_DECAY and cfg.SOLVER.EMA_EVALUATE:
-        _take_average(model, path)
-    return describe_checkpoint(path, epochs_done(path))
+        _take_average(model, content, path)
+    return describe_checkpoint(path, epochs_done(content))
 
 
-def _take_average(model, path):
+def _what_to_test(cfg):
+    """Local path of the checkpoint to test; None: no key names one and the run has none."""
+    if cfg.TEST.CHECKPOINT_FILE_PATH:
+        return fetch_weights(cfg.TEST.CHECKPOINT_FILE_PATH, cfg, cfg.WEIGHTS.TEST_SHA256)
+    path = Checkpointer(cfg).last()
+    if path is None and cfg.TRAIN.CHECKPOINT_FILE_PATH:
+        path = fetch_weights(cfg.TRAIN.CHECKPOINT_FILE_PATH, cfg, cfg.WEIGHTS.TRAIN_SHA256)
+    return path
+
+
+def _take_average(model, content, path):
     """Put the moving average that a checkpoint holds over the trained weights."""
-    average = read_checkpoint(path).get("average_state")
+    average = content.get("average_state")
     if not average:
         raise UserError(
             f"{path} holds no moving average of the weights, which SOLVER.EMA_EVALUATE wants tested; set it False"

@@ -1,5 +1,7 @@
 """Names, pruning and what a run starts from."""
 
+from argparse import Namespace
+
 import pytest
 import torch
 from torch import nn
@@ -8,6 +10,7 @@ from slowfast.config import get_cfg
 from slowfast.engine.checkpoints import Checkpointer, initialise
 from slowfast.engine.state import TrainState
 from slowfast.utils.errors import UserError
+from slowfast.utils.io import sha256_file
 
 
 @pytest.fixture
@@ -142,3 +145,33 @@ def test_a_failed_write_names_the_file(cfg, tmp_path):
     (tmp_path / "checkpoints").write_text("a file where the folder should be")
     with pytest.raises(UserError, match="checkpoints"):
         Checkpointer(cfg).save(_state())
+
+
+def test_start_from_weights_of_other_people(cfg, tmp_path, caplog):
+    weights = {"module.weight": torch.full((2, 3), 0.5), "module.bias": torch.zeros(2), "module.extra": torch.ones(1)}
+    torch.save({"model": weights, "args": Namespace(lr=1)}, tmp_path / "released.pth")
+    cfg.TRAIN.CHECKPOINT_FILE_PATH = str(tmp_path / "released.pth")
+    cfg.WEIGHTS.TRAIN_SHA256 = sha256_file(tmp_path / "released.pth")
+    state = _state()
+    with caplog.at_level("INFO", logger="slowfast"):
+        initialise(state, cfg, Checkpointer(cfg))
+    assert (state.model.weight == 0.5).all()
+    assert (state.epoch, state.step) == (0, 0)
+    assert "unexpected     1  extra" in caplog.text
+
+
+def test_too_little_of_the_backbone_is_refused(cfg, tmp_path):
+    torch.save({"weight": torch.zeros(2, 3)}, tmp_path / "released.pth")
+    cfg.TRAIN.CHECKPOINT_FILE_PATH = str(tmp_path / "released.pth")
+    with pytest.raises(UserError, match=r"75.0 % of the backbone's 8 parameters, less than WEIGHTS.MIN_MATCHED 0.9"):
+        initialise(_state(), cfg, Checkpointer(cfg))
+    cfg.WEIGHTS.MIN_MATCHED = 0.75
+    initialise(_state(), cfg, Checkpointer(cfg))
+
+
+def test_a_file_of_another_digest_is_refused(cfg, tmp_path):
+    torch.save({"weight": torch.zeros(2, 3)}, tmp_path / "released.pth")
+    cfg.TRAIN.CHECKPOINT_FILE_PATH = str(tmp_path / "released.pth")
+    cfg.WEIGHTS.TRAIN_SHA256 = "0" * 64
+    with pytest.raises(UserError, match=r"released.pth has SHA-256 \w{64}, expected 0{64}"):
+        initialise(_state(), cfg, Checkpointer(cfg))
