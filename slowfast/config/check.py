@@ -15,7 +15,8 @@ CHOICES = {
     "TEST.SCORES": ("softmax", "logits"),
     "TEST.FRAME_ORDER": ("forward", "reversed", "shuffled"),
     "TEST.NUM_SPATIAL_CROPS": (1, 2, 3),
-    "DATA.READER": ("auto", "pyav"),
+    "DATA.READER": ("auto", "pyav", "torchcodec", "frames", "hdf5"),
+    "DATA.SPLIT_NUMBER": (1, 2, 3),
     "DATA.DECODING_BACKEND": ("torchvision", "pyav", "decord"),
     "DATA.PATH_LABEL_SEPARATOR": ("auto", " ", ",", "\t"),
     "DATA.ENSEMBLE_METHOD": ("sum", "max"),
@@ -58,6 +59,7 @@ AT_LEAST = {
 
 # Probabilities and decay factors: in [0, 1).
 FRACTIONS = (
+    "DATA.VAL_FRACTION",
     *("MODEL.DROPOUT_RATE", "MODEL.LABEL_SMOOTHING", "SOLVER.MOMENTUM", "SOLVER.EMA_DECAY"),
     *("XVIT.BACKBONE.DROP_PATH_RATE", "XVIT.BACKBONE.DROP_ATTN_RATE"),
     *("TEMPORAL_HEAD.HIDDEN_DROPOUT_PROB", "TEMPORAL_HEAD.ATTENTION_PROBS_DROPOUT_PROB"),

@@ -39,8 +39,9 @@ def num_views(cfg):
 
 
 def task_name(cfg):
-    """Name of the registered task; an empty TASK is classification."""
-    return cfg.TASK or "classification"
+    """Name of the registered task; where TASK is empty, the one that the labels imply, classification mostly."""
+    multi_label = cfg.DATA.MULTI_LABEL or "charades" in (cfg.TRAIN.DATASET.lower(), cfg.TEST.DATASET.lower())
+    return cfg.TASK or ("multi_label" if multi_label else "classification")
 
 
 def reader_kind(cfg):

@@ -11,11 +11,12 @@ from slowfast.utils.errors import UserError
 class Sample:
     """One clip. frames: uint8 (C, T, H, W).
 
+    label: a class; a tuple of classes, one a head; or a float tensor (K,) of zeros and ones.
     replaced: ((path, reason), ...) of unreadable videos in whose place this clip was drawn; only in training.
     """
 
     frames: torch.Tensor
-    label: int
+    label: int | tuple | torch.Tensor
     video_id: int
     view_id: int = 0
     replaced: tuple = ()
@@ -36,7 +37,8 @@ class ClipBatch:
 
     Attributes:
         frames: uint8 (B, C, T, H, W), channels last in memory; None if no clip of the batch could be read (B = 0).
-        labels, video_ids, view_ids: int64 (B,).
+        labels: int64 (B,); int64 (B, H) with a class for each of H heads; float32 (B, K) of zeros and ones.
+        video_ids, view_ids: int64 (B,).
         unreadable: list of Unreadable, the clips that are missing.
         replaced: list of (path, reason), as in `Sample`.
     """
@@ -77,9 +79,15 @@ def collate(samples):
         frames = torch.stack([clip.frames.permute(1, 2, 3, 0) for clip in clips]).permute(0, 4, 1, 2, 3)
     return ClipBatch(
         frames,
-        labels=torch.tensor([clip.label for clip in clips], dtype=torch.int64),
+        labels=_stack_labels([clip.label for clip in clips]),
         video_ids=torch.tensor([clip.video_id for clip in clips], dtype=torch.int64),
         view_ids=torch.tensor([clip.view_id for clip in clips], dtype=torch.int64),
         unreadable=[sample for sample in samples if isinstance(sample, Unreadable)],
         replaced=[video for clip in clips for video in clip.replaced],
     )
+
+
+def _stack_labels(labels):
+    if labels and isinstance(labels[0], torch.Tensor):
+        return torch.stack(labels)
+    return torch.tensor(labels, dtype=torch.int64)

@@ -8,7 +8,7 @@ from torch.utils.data import Dataset
 
 from slowfast.datasets import sampling
 from slowfast.datasets.collate import Sample, Unreadable
-from slowfast.datasets.readers import open_reader
+from slowfast.datasets.readers import SegmentReader, open_reader
 from slowfast.utils.errors import ReadError, UserError
 from slowfast.utils.rng import numpy_rng
 
@@ -46,6 +46,7 @@ class VideoDataset(Dataset):
         frame_order: see `sampling.reorder`; test only.
         reader: DATA.READER.
         seed: RNG_SEED.
+        num_classes: of labels that are lists; a sample then has a float32 tensor (num_classes,) of zeros and ones.
         max_unreadable_in_a_row: training videos that may fail one after the other, TRAIN.MAX_UNREADABLE_IN_A_ROW.
     Attributes:
         num_videos; num_views, views a video, 1 outside test.
@@ -66,6 +67,7 @@ class VideoDataset(Dataset):
         frame_order="forward",
         reader="auto",
         seed=0,
+        num_classes=None,
         max_unreadable_in_a_row=10,
     ):
         assert split in SPLITS, split
@@ -80,6 +82,7 @@ class VideoDataset(Dataset):
         self.frame_order = frame_order
         self.reader = reader
         self.seed = seed
+        self.num_classes = num_classes
         self.max_unreadable_in_a_row = max_unreadable_in_a_row
         self.num_videos = len(records)
         self.num_views = num_clips * len(self.transforms) if split == "test" else 1
@@ -131,30 +134,59 @@ class VideoDataset(Dataset):
         rng = numpy_rng(self.seed, self.split, epoch, record.video_id, view)
         clip_number, crop = sampling.split_view(view, len(self.transforms))
         num_frames, crop_size = (shape.num_frames, shape.crop_size) if shape else (self.num_frames, None)
-        clip = self._read(record, clip_number, num_frames, rng)
+        clip, label = self._read(record, clip_number, num_frames, rng)
         with self.timed("transform"):
             clip = self.transforms[crop](clip, rng, crop_size)
         frames = torch.from_numpy(clip).permute(3, 0, 1, 2)
-        return Sample(frames, record.label, record.video_id, view, replaced)
+        return Sample(frames, label, record.video_id, view, replaced)
 
     def _read(self, record, clip_number, num_frames, rng):
-        """Clip uint8 (T, H, W, C); training draws where it starts."""
+        """(clip uint8 (T, H, W, C), label); training draws where it starts."""
         key = (record.video_id, clip_number, num_frames)
         if self.split == "test" and self._last_clip[0] == key:
             return self._last_clip[1]
         with self.timed("open"):
-            reader = open_reader(record.path, self.reader)
+            reader = self._open(record)
         with reader, self.timed("decode"):
-            span = sampling.clip_span(num_frames, self.sampling_rate, reader.fps, self.target_fps)
-            start = self._start(len(reader), span, clip_number, rng)
-            indices = sampling.clip_indices(len(reader), start, span, num_frames)
+            indices = self._indices(reader, num_frames, clip_number, rng)
+            label = self._label(record, reader, indices)
             if self.split == "test":
                 order_rng = numpy_rng(self.seed, "frame_order", record.video_id, clip_number)
                 indices = sampling.reorder(indices, self.frame_order, order_rng)
             clip = reader.get(indices)
         if self.split == "test":
-            self._last_clip = (key, clip)
-        return clip
+            self._last_clip = (key, (clip, label))
+        return clip, label
+
+    def _open(self, record):
+        if record.frames is not None:
+            reader = open_reader(record.path, frames=record.frames)
+        else:
+            reader = open_reader(record.path, self.reader)
+        if record.fps is not None and reader.fps is None:
+            reader.fps = record.fps
+        if record.span_s is None:
+            return reader
+        return SegmentReader(reader, record.span_s, record.span_frames)
+
+    def _indices(self, reader, num_frames, clip_number, rng):
+        """Frame numbers of a clip, int64 (num_frames,); a video of unknown rate is taken to have `target_fps`."""
+        fps = reader.fps or self.target_fps
+        span = sampling.clip_span(num_frames, self.sampling_rate, fps, self.target_fps)
+        start = self._start(len(reader), span, clip_number, rng)
+        return sampling.clip_indices(len(reader), start, span, num_frames, reader.timestamps)
+
+    def _label(self, record, reader, indices):
+        """The record's label; a tensor (num_classes,) of zeros and ones where any number of classes may apply."""
+        if not isinstance(record.label, list):
+            return record.label
+        classes = torch.zeros(self.num_classes)
+        classes[sorted(self._classes(record, reader, indices))] = 1
+        return classes
+
+    def _classes(self, record, reader, indices):
+        """Numbers of the classes that a clip shows."""
+        return set(record.label)
 
     def _start(self, video_frames, span, clip_number, rng):
         if self.split == "train":

@@ -1,33 +1,35 @@
 """Names of the classes, for tables and pictures."""
 
 from slowfast.utils.errors import UserError
+from slowfast.utils.label_map import read_label_map
 
 
 def read_class_names(path, num_classes):
-    """One name a line, in the order of the labels.
+    """Names of the classes in the order of the labels.
 
     Args:
-        path: DATA.CLASS_NAMES_PATH, a UTF-8 text file; "": the labels themselves stand for names.
+        path: DATA.CLASS_NAMES_PATH, a file as `read_label_map` takes it; "": the labels themselves stand for names.
         num_classes: MODEL.NUM_CLASSES.
     Returns:
         list of num_classes strings.
     Raises:
-        UserError: the file cannot be read, or does not have a name on each of its first num_classes lines and no more.
+        UserError: the file cannot be read, or does not name each of the classes 0 to num_classes - 1 and no more.
     """
     if not path:
         return [str(label) for label in range(num_classes)]
     try:
-        with open(path, encoding="utf-8-sig") as file:
-            names = [line.strip() for line in file.read().rstrip().split("\n")]
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"DATA.CLASS_NAMES_PATH: cannot read {path}: {error}. Give a UTF-8 text file or ''") from None
+        names = read_label_map(path)
+    except UserError as error:
+        raise UserError(f"DATA.CLASS_NAMES_PATH: {error}") from None
     if len(names) != num_classes:
         raise UserError(
             f"DATA.CLASS_NAMES_PATH: {path} has {len(names)} lines, MODEL.NUM_CLASSES is {num_classes}. "
             "It needs one name a line, in the order of the labels"
         )
-    if "" in names:
+    missing = next((label for label in range(num_classes) if label not in names), None)
+    if missing is not None:
         raise UserError(
-            f"DATA.CLASS_NAMES_PATH: line {names.index('') + 1} of {path} is empty; every class needs a name"
+            f"DATA.CLASS_NAMES_PATH: {path} has no name for class {missing}; its numbers must go from 0 to "
+            f"{num_classes - 1}"
         )
-    return names
+    return list(names.values())

@@ -43,7 +43,7 @@ def test_own_keys_are_the_documented_ones(reference_defaults):
         *("MODEL.LABEL_SMOOTHING", "MODEL.TRAINABLE", "MODEL.FREEZE", "MODEL.COMPILE"),
         *("TRAIN.CHECKPOINT_PERIOD_ITERS", "TRAIN.PRECISION", "TRAIN.MAX_UNREADABLE_IN_A_ROW"),
         *("TEST.SCORES", "TEST.ALLOW_RANDOM_WEIGHTS", "TEST.MAX_UNREADABLE", "TEST.FRAME_ORDER"),
-        *("DATA.READER", "DATA.CLASS_NAMES_PATH"),
+        *("DATA.READER", "DATA.CLASS_NAMES_PATH", "DATA.SKIP_BAD_LINES", "DATA.SPLIT_NUMBER", "DATA.VAL_FRACTION"),
         *("WEIGHTS.MIN_MATCHED", "WEIGHTS.CACHE_DIR", "WEIGHTS.TRAIN_SHA256", "WEIGHTS.TEST_SHA256"),
         *("BENCHMARK.ENABLE", "BENCHMARK.NUM_WARMUP", "BENCHMARK.NUM_ITERS"),
         *("XVIT.PATCH_SIZE", "XVIT.EMBED_DIM", "XVIT.DEPTH", "XVIT.NUM_HEADS", "XVIT.MLP_RATIO"),
@@ -65,7 +65,7 @@ def test_each_key_is_either_honoured_or_legacy():
 def test_each_honoured_number_has_a_range():
     ranged = {key for keys in AT_LEAST.values() for key in keys} | set(FRACTIONS)
     ranged |= {"TEST.NUM_SPATIAL_CROPS", "SOLVER.LAYER_DECAY", "RNG_SEED"}  # 1 to 3; in (0, 1]; any whole number
-    ranged |= {"WEIGHTS.MIN_MATCHED"}  # in [0, 1]
+    ranged |= {"WEIGHTS.MIN_MATCHED", "DATA.SPLIT_NUMBER"}  # in [0, 1]; 1 to 3
     numbers = {key for key, default in honoured().items() if type(default) in (int, float)}
     assert numbers - ranged == set()
 

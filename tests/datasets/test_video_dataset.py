@@ -18,6 +18,7 @@ class NumberedReader:
     """A video whose frame n has the value n in all its pixels; paths with "bad" cannot be read."""
 
     fps = 30.0
+    timestamps = None
     opened = ()  # paths, in order
 
     def __init__(self, path):

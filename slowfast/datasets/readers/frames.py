@@ -2,7 +2,7 @@
 
 import os
 import re
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -70,12 +70,19 @@ def get_pictures(reader, indices, short_side, read):
 def list_pictures(folder):
     """Paths of a folder's pictures in the order of their numbers. Raises: ReadError."""
     try:
-        names = [name for name in os.listdir(folder) if name.lower().endswith(EXTENSIONS) and name[0] != "."]
+        paths = _list_pictures(os.fspath(folder), os.stat(folder).st_mtime_ns)
     except (OSError, ValueError) as error:
         raise ReadError(folder, getattr(error, "strerror", None) or str(error)) from error
-    if not names:
+    if not paths:
         raise ReadError(folder, f"a folder without pictures ({', '.join(EXTENSIONS)})")
-    return [os.path.join(folder, name) for name in sorted(names, key=natural_order)]
+    return paths
+
+
+@lru_cache(maxsize=32)
+def _list_pictures(folder, changed_ns):
+    """Kept, since several clips may be cut from one folder of very many pictures."""
+    names = [name for name in os.listdir(folder) if name.lower().endswith(EXTENSIONS) and name[0] != "."]
+    return tuple(os.path.join(folder, name) for name in sorted(names, key=natural_order))
 
 
 def natural_order(name):

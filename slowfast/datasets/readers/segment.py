@@ -7,38 +7,52 @@ from slowfast.utils.errors import ReadError
 
 
 class SegmentReader:
-    """The frames of a reader that are shown from `start` to `stop`; implements `VideoReader`.
+    """Some frames of a reader, in a row; implements `VideoReader`.
 
     Args:
-        reader: closed together with this one.
+        reader: closed together with this one, also if this one cannot be made.
         span_s: (start, stop) in seconds from the video's first frame; the frame on show at `start` is the first, and
             the last is one that is shown before `stop`.
-        fps: frames a second, for readers without timestamps.
+        span_frames: (first, stop) frame numbers, for readers without timestamps.
+        fps: frames a second, for readers without timestamps where there is no `span_frames`.
     Raises:
-        ReadError: nothing is shown in the span.
+        ReadError: the piece lies outside the video.
     """
 
-    def __init__(self, reader, span_s, fps=None):
+    def __init__(self, reader, span_s, span_frames=None, fps=None):
         self._reader = reader
         self.path = reader.path
         self.fps = reader.fps or fps
+        try:
+            self._first, stop = self._find(span_s, span_frames)
+        except ReadError:
+            reader.close()
+            raise
+        self._length = stop - self._first
         times = reader.timestamps
+        self.timestamps = None if times is None else times[self._first : stop]
+
+    def _find(self, span_s, span_frames):
+        length, times = len(self._reader), self._reader.timestamps
+        if times is None and span_frames is not None:
+            first, stop = span_frames
+            if not 0 <= first < min(stop, length):
+                raise ReadError(self.path, f"no frames {first} to {stop}; it has {length}")
+            return first, min(stop, length)
         if times is None:
             if not self.fps:
                 raise ReadError(self.path, "its frames have no times, so a piece given in seconds cannot be found")
-            times = np.arange(len(reader)) / self.fps
-        start, stop = (times[0] + second for second in span_s)
-        self._first = max(int(np.searchsorted(times, start, side="right")) - 1, 0)
-        last = int(np.searchsorted(times, stop, side="left"))
-        if start > times[-1] + 1 / (self.fps or 1) or last <= self._first:
-            reader.close()
-            raise ReadError(
-                self.path, f"no frame from second {span_s[0]:g} to {span_s[1]:g}; it has {times[-1] - times[0]:.2f} s"
-            )
-        self.timestamps = times[self._first : last]
+            times = np.arange(length) / self.fps
+        start_s, stop_s = span_s
+        end_s = times[-1] - times[0] + 1 / (self.fps or 1)
+        first = max(int(np.searchsorted(times, times[0] + start_s, side="right")) - 1, 0)
+        stop = int(np.searchsorted(times, times[0] + stop_s, side="left"))
+        if start_s >= end_s or stop <= first:
+            raise ReadError(self.path, f"no frame from second {start_s:g} to {stop_s:g}; it has {end_s:.2f} s")
+        return first, stop
 
     def __len__(self):
-        return len(self.timestamps)
+        return self._length
 
     def __enter__(self):
         return self

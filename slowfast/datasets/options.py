@@ -1,0 +1,104 @@
+"""From a configuration to what every video data set needs: lists, folders, transforms, sampling."""
+
+from pathlib import Path
+
+from slowfast.config import derive
+from slowfast.datasets.readers.torchcodec import check_torchcodec
+from slowfast.datasets.sampling import CENTRE
+from slowfast.datasets.transforms import CropTransform, TrainTransform
+from slowfast.utils.errors import UserError
+from slowfast.utils.label_map import read_label_map
+from slowfast.utils.logging import get_logger
+
+_ROWS_TO_LOOK_AT = 100
+
+
+def video_options(cfg, split):
+    """Keyword arguments of `VideoDataset` for "train", "val" or "test". Raises: UserError: a reader that is missing."""
+    reader = derive.reader_kind(cfg)
+    if reader == "torchcodec":
+        check_torchcodec()
+    return {
+        "num_frames": cfg.DATA.NUM_FRAMES,
+        "sampling_rate": cfg.DATA.SAMPLING_RATE,
+        "target_fps": cfg.DATA.TARGET_FPS,
+        "transforms": _transforms(cfg, split),
+        "num_clips": cfg.TEST.NUM_ENSEMBLE_VIEWS if split == "test" else 1,
+        "reach_end": cfg.DATA.USE_OFFSET_SAMPLING,
+        "frame_order": cfg.TEST.FRAME_ORDER,
+        "reader": reader,
+        "seed": cfg.RNG_SEED,
+        "max_unreadable_in_a_row": cfg.TRAIN.MAX_UNREADABLE_IN_A_ROW,
+    }
+
+
+def list_options(cfg):
+    """Keyword arguments that the readers of lists share."""
+    return {"num_classes": cfg.MODEL.NUM_CLASSES, "skip_bad_lines": cfg.DATA.SKIP_BAD_LINES}
+
+
+def class_ids(cfg):
+    """dict class name -> number, of DATA.CLASS_NAMES_PATH; None without one."""
+    if not cfg.DATA.CLASS_NAMES_PATH:
+        return None
+    return {name: number for number, name in read_label_map(cfg.DATA.CLASS_NAMES_PATH).items()}
+
+
+def data_folder(cfg, expected):
+    """DATA.PATH_TO_DATA_DIR as a Path. Args: expected: what should be in it. Raises: UserError: empty or missing."""
+    folder = cfg.DATA.PATH_TO_DATA_DIR
+    if not folder:
+        raise UserError(f"DATA.PATH_TO_DATA_DIR is empty; expected the folder of {expected}")
+    if not Path(folder).is_dir():
+        raise UserError(f"DATA.PATH_TO_DATA_DIR: no folder {folder}; expected the folder of {expected}")
+    return Path(folder)
+
+
+def find_list(folder, split, names):
+    """The split's list in `folder`, or None; a set without a test list is tested on its validation list.
+
+    Args:
+        names: dict "train", "val", "test" -> file names, the first that exists is taken.
+    """
+    for wanted in (split, "val") if split == "test" else (split,):
+        found = next((folder / name for name in names.get(wanted, ()) if (folder / name).is_file()), None)
+        if found is not None:
+            if wanted != split:
+                get_logger().info(f"{folder} has no list for the test, which runs on {found.name}")
+            return found
+    return None
+
+
+def check_paths(source, records):
+    """Refuse a list none of whose videos is there: the folder is wrong, not the videos."""
+    looked_at = records[:: max(1, len(records) // _ROWS_TO_LOOK_AT)]
+    places = [Path(record.path if record.frames is None else record.frames[0]) for record in looked_at]
+    # `pack.h5/key` is there if the pack is.
+    if not any(place.exists() or any(part.is_file() for part in place.parents) for place in places):
+        raise UserError(
+            f"{source}: none of {len(looked_at)} videos looked for is there, the first: {places[0]}. "
+            "Set DATA.PATH_PREFIX to the folder that the list's paths start from"
+        )
+
+
+def find_root(cfg, names, folders=("",)):
+    """Folder that the relative paths of a list start from: DATA.PATH_PREFIX, else the first of `folders` in
+    DATA.PATH_TO_DATA_DIR that holds one of the first names."""
+    if cfg.DATA.PATH_PREFIX:
+        return Path(cfg.DATA.PATH_PREFIX)
+    roots = [Path(cfg.DATA.PATH_TO_DATA_DIR) / folder for folder in folders]
+    return next((root for root in roots if any((root / name).exists() for name in names[:8])), roots[0])
+
+
+def _transforms(cfg, split):
+    """dict crop -> transform, as VideoDataset takes them."""
+    data = cfg.DATA
+    if split == "train":
+        scales = tuple(data.TRAIN_JITTER_SCALES)
+        return {CENTRE: TrainTransform(scales, data.TRAIN_CROP_SIZE, data.RANDOM_FLIP, data.INV_UNIFORM_SAMPLE)}
+    if split == "val":
+        return {CENTRE: CropTransform(data.TRAIN_JITTER_SCALES[0], data.TRAIN_CROP_SIZE)}
+    crops = cfg.TEST.NUM_SPATIAL_CROPS
+    if crops == 1:  # the source keeps the training scale for a single crop
+        return {CENTRE: CropTransform(data.TRAIN_JITTER_SCALES[0], data.TEST_CROP_SIZE)}
+    return {crop: CropTransform(data.TEST_CROP_SIZE, data.TEST_CROP_SIZE, crop) for crop in range(crops)}
