@@ -1,7 +1,6 @@
 """The benchmark job: loader, model and whole training step, each timed alone, and what bounds the run."""
 
 import json
-import os
 import time
 from contextlib import contextmanager
 from itertools import count, islice
@@ -142,7 +141,7 @@ class Benchmark:
             rows["loader"].clips_per_s,
             rows["model: forward + backward"].clips_per_s,
             num_workers=self.cfg.DATA_LOADER.NUM_WORKERS,
-            cpu_count=_cpu_count(),
+            cpu_count=distributed.available_cores(),
             num_processes=derive.num_processes(self.cfg, torch.cuda.is_available()),
             device=self.device.type,
             precision=derive.precision(self.cfg),
@@ -178,18 +177,13 @@ class Stopwatch:
         self.samples.setdefault(stage, []).append(time.perf_counter() - start)
 
 
-def _cpu_count():
-    """Cores that this process may use; a container or a batch system may leave it fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _write(cfg, device, rows, sentence):
     result = {
         "verdict": sentence,
         "measurements": [row.to_dict() for row in rows.values()],
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
         "precision": derive.precision(cfg),
-        "cpu_count": _cpu_count(),
+        "cpu_count": distributed.available_cores(),
         "torch_threads": torch.get_num_threads(),
         "num_workers": cfg.DATA_LOADER.NUM_WORKERS,
         "world_size": distributed.world_size(),

@@ -1,6 +1,5 @@
 """Start a job in as many processes as the configuration asks for, and end it as a whole."""
 
-import os
 import traceback
 from datetime import timedelta
 
@@ -10,6 +9,7 @@ import torch.multiprocessing as mp
 
 from slowfast.config import import_projects
 from slowfast.config.derive import num_processes
+from slowfast.utils import distributed
 from slowfast.utils.errors import ConfigError, UserError
 from slowfast.utils.logging import get_logger, setup_logging
 
@@ -35,6 +35,7 @@ def launch(job, cfg, init_method=None):
     local_size = _local_size(cfg)
     world_size = local_size * cfg.NUM_SHARDS
     if world_size == 1:
+        _set_threads(cfg, 1)
         return job(cfg, _device(cfg, 0))
     return _spawn(job, cfg, local_size, world_size, init_method)
 
@@ -90,7 +91,7 @@ def _worker(local_rank, job, cfg, local_size, world_size, init_method, store_exi
         setup_logging(cfg.OUTPUT_DIR if rank == 0 else None, quiet=rank != 0)
         device = _device(cfg, local_rank)
         _join_group(cfg, device, rank, world_size, init_method, store_exists)
-        torch.set_num_threads(max(1, (os.cpu_count() or 1) // local_size))
+        _set_threads(cfg, local_size)
         code = job(cfg, device)
         if local_rank == 0:
             messages.put(("exit code", code))
@@ -102,6 +103,10 @@ def _worker(local_rank, job, cfg, local_size, world_size, init_method, store_exi
     except Exception:
         messages.put(("crash", f"process {rank} of {world_size} failed:\n{traceback.format_exc()}"))
         raise SystemExit(1) from None
+
+
+def _set_threads(cfg, local_size):
+    torch.set_num_threads(cfg.NUM_THREADS or max(1, distributed.available_cores() // local_size))
 
 
 def _join_group(cfg, device, rank, world_size, init_method, store_exists):

@@ -1,5 +1,7 @@
 """Talking between processes; every function also works in a single process without a process group."""
 
+import os
+
 import torch
 import torch.distributed as dist
 
@@ -21,6 +23,11 @@ def world_size():
 def is_main():
     """True in the one process that writes files and talks to the user."""
     return rank() == 0
+
+
+def available_cores():
+    """CPU cores that this process may use; a container or a batch system may leave it fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def barrier():

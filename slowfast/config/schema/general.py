@@ -7,6 +7,7 @@ def add(cfg):
     cfg.OUTPUT_DIR = "."  # folder of everything that a run writes
     cfg.NUM_GPUS = 1  # processes (one GPU each) on this machine; without CUDA or with 0 the run is on the CPU
     cfg.NUM_PROCS = 1  # gloo processes on this machine when the run is on the CPU
+    cfg.NUM_THREADS = 0  # CPU threads that compute in each process; 0 = this machine's cores over its processes
     cfg.NUM_SHARDS = 1  # machines
     cfg.SHARD_ID = 0  # this machine's index, in [0, NUM_SHARDS)
     cfg.DIST_BACKEND = "nccl"  # nccl | gloo, for GPU processes; CPU processes always use gloo
