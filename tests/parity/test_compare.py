@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from torch.utils.checkpoint import checkpoint
 
+from slowfast.models.layers import block
 from slowfast.parity import build_subject, check_case, read_case
 from slowfast.utils.errors import UserError
 
@@ -141,6 +143,13 @@ def test_several_predictions_a_clip_come_out_where_the_published_network_gives_t
     logits = subject.run(inputs)["logits"]
     assert logits.shape == (4, 5)
     torch.testing.assert_close(logits.reshape(2, 2, 5).mean(dim=1), subject.model(inputs["video"]))
+
+
+def test_recomputation_takes_place(case, monkeypatch):
+    calls = []
+    monkeypatch.setattr(block, "checkpoint", lambda *args, **options: calls.append(1) or checkpoint(*args, **options))
+    assert check_case(case).passed and not calls
+    assert check_case(case, act_checkpoint=True).passed and len(calls) == case.hyper_parameters["depth"]
 
 
 def test_a_case_is_left_as_it_was(case):
