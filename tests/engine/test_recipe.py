@@ -117,3 +117,21 @@ def test_dry_run_prints_the_recipe(tiny_cfg, caplog, monkeypatch):
     with caplog.at_level(logging.INFO, logger="slowfast"):
         dry_run(tiny_cfg())
     assert "recipe: AdamW" in caplog.text and "XVIT.DEPTH: 3 -> 2" in caplog.text
+
+
+def validation_loss(folder):
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return next(row["loss"] for row in rows if row["split"] == "val")
+
+
+def test_the_average_starts_from_loaded_weights_and_is_validated(tiny_cfg, tmp_path):
+    """An average that hardly moves is validated as the file it started from, whatever training did."""
+    assert launch(train, tiny_cfg(SOLVER__MAX_EPOCH=1, RNG_SEED=7)) == 0
+    start = tmp_path / "run/checkpoints/checkpoint_epoch_00001.pyth"
+    options = {"TRAIN__CHECKPOINT_FILE_PATH": start, "TRAIN__CHECKPOINT_EPOCH_RESET": True, "SOLVER__MAX_EPOCH": 1}
+    still = options | {"SOLVER__EMA_DECAY": 1 - 1e-9}
+    assert launch(train, tiny_cfg(OUTPUT_DIR=tmp_path / "average", **still)) == 0
+    assert launch(train, tiny_cfg(OUTPUT_DIR=tmp_path / "own", SOLVER__EMA_EVALUATE=False, **still)) == 0
+    started_from = validation_loss(tmp_path / "run")
+    assert validation_loss(tmp_path / "average") == pytest.approx(started_from, rel=1e-5)
+    assert validation_loss(tmp_path / "own") != pytest.approx(started_from, rel=1e-3)
