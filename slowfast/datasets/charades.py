@@ -46,12 +46,12 @@ class Charades(VideoDataset):
 
     def _classes(self, record, reader, indices):
         """Numbers of the classes that a clip shows."""
+        known = record.frame_labels is not None or reader.timestamps is not None
+        if self.split != "train" or not known:
+            return super()._classes(record, reader, indices)
         first, last = int(min(indices)), int(max(indices))
         if record.frame_labels is not None:
-            shown = record.frame_labels[first : last + 1] if self.split == "train" else record.frame_labels
-            return {number for labels in shown for number in labels}
-        if self.split != "train" or reader.timestamps is None:
-            return {number for number, _, _ in record.label}
+            return {number for labels in record.frame_labels[first : last + 1] for number in labels}
         begin, end = (reader.timestamps[i] - reader.timestamps[0] for i in (first, last))
         return {number for number, start, stop in record.label if start <= end and stop >= begin}
 

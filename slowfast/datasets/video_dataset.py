@@ -92,6 +92,11 @@ class VideoDataset(Dataset):
     def __len__(self):
         return self.num_videos * self.num_views
 
+    @property
+    def labels(self):
+        """Label of each whole video: int; tuple of ints; or a float32 tensor (num_classes,) of zeros and ones."""
+        return [self._encode(record.label, _all_classes(record)) for record in self.records]
+
     def __getitem__(self, key):
         epoch, index, shape = key
         video_id, view = divmod(index, self.num_views)
@@ -177,16 +182,19 @@ class VideoDataset(Dataset):
         return sampling.clip_indices(len(reader), start, span, num_frames, reader.timestamps)
 
     def _label(self, record, reader, indices):
-        """The record's label; a tensor (num_classes,) of zeros and ones where any number of classes may apply."""
-        if not isinstance(record.label, list):
-            return record.label
-        classes = torch.zeros(self.num_classes)
-        classes[sorted(self._classes(record, reader, indices))] = 1
-        return classes
+        """A clip's label, as in `labels`."""
+        return self._encode(record.label, self._classes(record, reader, indices))
+
+    def _encode(self, label, classes):
+        if not isinstance(label, list):
+            return label
+        encoded = torch.zeros(self.num_classes)
+        encoded[sorted(classes)] = 1
+        return encoded
 
     def _classes(self, record, reader, indices):
-        """Numbers of the classes that a clip shows."""
-        return set(record.label)
+        """Numbers of the classes that a clip shows, where any number may apply."""
+        return _all_classes(record)
 
     def _start(self, video_frames, span, clip_number, rng):
         if self.split == "train":
@@ -194,3 +202,10 @@ class VideoDataset(Dataset):
         if self.split == "val":
             return sampling.middle_clip_start(video_frames, span)
         return sampling.uniform_clip_start(video_frames, span, clip_number, self.num_clips, reach_end=self.reach_end)
+
+
+def _all_classes(record):
+    """Numbers of all classes of a video whose label is a list."""
+    if not isinstance(record.label, list):
+        return ()
+    return {entry if isinstance(entry, int) else entry[0] for entry in record.label}

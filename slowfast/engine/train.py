@@ -218,4 +218,6 @@ _PER_STEP = ("grad_norm", "steps", "data_wait", "clips_per_s")
 
 
 def _accuracies(values):
-    return " ".join(f"{name.removesuffix('_acc')} {value:.2f}" for name, value in values.items() if "_acc" in name)
+    return " ".join(
+        f"{name.removesuffix('_acc')} {value:.2f}" for name, value in values.items() if "_acc" in name or name == "map"
+    )

@@ -20,13 +20,17 @@ def validate(model, task, loader, cfg, device, precision):
     """
     model.eval()
     sums = {"loss": 0.0, "clips": 0.0, **dict.fromkeys(task.counts, 0.0)}
-    unreadable = []
+    unreadable, kept = [], []  # kept: (scores, labels) for tasks whose metric is over the whole split
     progress = Progress(len(loader), "validation", enabled=distributed.is_main())
     for batch, frames in Feed.from_cfg(cfg, loader, device):
         unreadable += batch.unreadable
         if frames is not None:
             with precision.autocast():
-                loss, counts = task.loss(model, frames, batch.labels)
+                logits = model(frames)
+                loss, counts = task.loss(lambda _, logits=logits: logits, frames, batch.labels)
+                if hasattr(task, "split_metrics"):
+                    scores = task.predict(lambda _, logits=logits: logits, frames)
+                    kept.append((scores.cpu(), batch.labels.cpu()))
             clips = len(batch.labels)
             for name, value in {"loss": loss * clips, "clips": clips, **counts}.items():
                 sums[name] += value
@@ -39,7 +43,15 @@ def validate(model, task, loader, cfg, device, precision):
     if distributed.is_main():
         for video in unreadable:
             get_logger().error(f"unreadable validation video {video.path}: {video.reason}")
-    return averages(totals), unreadable
+    return averages(totals) | _split_metrics(task, kept), unreadable
+
+
+def _split_metrics(task, kept):
+    """What a task says of the scores of all processes; {} for tasks that only count."""
+    if not hasattr(task, "split_metrics"):
+        return {}
+    kept = [pair for share in distributed.gather_objects(kept) for pair in share]
+    return task.split_metrics(*(torch.cat(parts) for parts in zip(*kept)))
 
 
 def averages(totals):

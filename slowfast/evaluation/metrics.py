@@ -37,6 +37,39 @@ def topk_accuracy(scores, labels, ks=(1, 5)):
     return [100.0 * count / rows if rows else float("nan") for count in topk_correct(scores, labels, ks).tolist()]
 
 
+def average_precision(scores, labels):
+    """Average precision of each class over the rows, a fraction; NaN for a class without positives.
+
+    The sum over thresholds of (step of recall) * precision, without interpolation; rows with equal scores pass a
+    threshold together.
+
+    Args:
+        scores: (V, K) array or tensor.
+        labels: (V, K), 1 where the class applies, else 0.
+    Returns:
+        float64 (K,).
+    Source: PySlowFast's multi-label metric, scikit-learn's average_precision_score.
+    """
+    scores, labels = np.asarray(scores, np.float64), np.asarray(labels, bool)
+    return np.array([_average_precision(*column) for column in zip(scores.T, labels.T)])
+
+
+def _average_precision(scores, positive):
+    if not positive.any():
+        return np.nan
+    order = np.argsort(-scores, kind="stable")
+    thresholds = np.flatnonzero(np.diff(scores[order], append=-np.inf))  # last row of each run of equal scores
+    hits = np.cumsum(positive[order])[thresholds]
+    return float(np.sum(np.diff(hits, prepend=0) / positive.sum() * hits / (thresholds + 1)))
+
+
+def mean_average_precision(scores, labels):
+    """Percent: the mean of `average_precision` over the classes that have positives; NaN if none has."""
+    precisions = average_precision(scores, labels)
+    kept = precisions[~np.isnan(precisions)]
+    return 100.0 * float(kept.mean()) if len(kept) else float("nan")
+
+
 def confusion_matrix(predictions, labels, num_classes):
     """int64 (K, K): entry (i, j) counts the rows of class i that were taken for class j.
 

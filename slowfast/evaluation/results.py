@@ -14,7 +14,13 @@ import numpy as np
 import torch
 
 from slowfast.evaluation.class_names import read_class_names
-from slowfast.evaluation.metrics import confusion_matrix, per_class_accuracy, topk_accuracy
+from slowfast.evaluation.metrics import (
+    average_precision,
+    confusion_matrix,
+    mean_average_precision,
+    per_class_accuracy,
+    topk_accuracy,
+)
 from slowfast.evaluation.plots import plot_confusion_matrix
 from slowfast.utils.io import atomic_write, atomic_write_text, sha256_file
 from slowfast.utils.provenance import code_version, versions
@@ -26,7 +32,7 @@ class RunRecord:
 
     Args:
         title: one line that names model and data, the heading of the picture.
-        paths, labels: of every listed video, by video id.
+        paths, labels: of every listed video, by video id; labels are ints, or tensors (K,) of zeros and ones.
         class_names: K strings.
         num_views: views of each video.
         scores: "softmax" or "logits", what a view contributes to its video's score.
@@ -63,7 +69,7 @@ class RunRecord:
         return cls(
             title=f"{cfg.MODEL.MODEL_NAME} on {cfg.TEST.DATASET}, {views}, {method} of {scores}{order}",
             paths=[record.path for record in dataset.records],
-            labels=[record.label for record in dataset.records],
+            labels=dataset.labels,
             class_names=read_class_names(cfg.DATA.CLASS_NAMES_PATH, cfg.MODEL.NUM_CLASSES),
             num_views=dataset.num_views,
             scores=scores,
@@ -83,6 +89,8 @@ def describe_checkpoint(path, epoch=None):
 def write_test_results(output_dir, ensemble, record, *, save_results_path=""):
     """Combine the views and write test_results.json, predictions.npz and confusion_matrix.png, each replaced whole.
 
+    Where any number of labels applies there is no confusion matrix, and labels have shape (V, K).
+
     predictions.npz: scores float32 (V, K), labels and video_ids int64 (V,), paths (V,), class_names (K,) as text;
     loads with allow_pickle=False.
 
@@ -100,7 +108,7 @@ def write_test_results(output_dir, ensemble, record, *, save_results_path=""):
     result = ensemble.finalize()
     scores, video_ids = result.scores, result.video_ids
     labels = np.asarray(record.labels, np.int64)[video_ids]
-    matrix = confusion_matrix(scores.argmax(axis=1), labels, len(record.class_names))
+    matrix = None if labels.ndim == 2 else confusion_matrix(scores.argmax(axis=1), labels, len(record.class_names))
     content = _content(scores, labels, matrix, ensemble, record)
 
     arrays = {
@@ -116,16 +124,22 @@ def write_test_results(output_dir, ensemble, record, *, save_results_path=""):
         atomic_write(os.path.join(output_dir, save_results_path), lambda file: pickle.dump(tensors, file))
     text = json.dumps(_plain(content), indent=2, allow_nan=False)
     atomic_write_text(os.path.join(output_dir, "test_results.json"), text + "\n")
-    plot_confusion_matrix(matrix, record.class_names, os.path.join(output_dir, "confusion_matrix.png"), record.title)
+    if matrix is not None:
+        path = os.path.join(output_dir, "confusion_matrix.png")
+        plot_confusion_matrix(matrix, record.class_names, path, record.title)
     return content
 
 
 def _content(scores, labels, matrix, ensemble, record):
-    top1, top5 = topk_accuracy(scores, labels, (1, 5))
+    if matrix is None:
+        metrics = {"map": mean_average_precision(scores, labels)}
+        per_class = {"per_class_ap": _per_class_ap(scores, labels, record.class_names)}
+    else:
+        metrics = dict(zip(("top1_acc", "top5_acc"), topk_accuracy(scores, labels, (1, 5))))
+        per_class = {"per_class_accuracy": _per_class(matrix, record.class_names)}
     unreadable = [{"path": path, "reason": reason} for path, reason in ensemble.unreadable.values()]
     return {
-        "top1_acc": top1,
-        "top5_acc": top5,
+        **metrics,
         "num_videos": len(scores),
         "num_videos_listed": len(record.labels),
         "num_views": record.num_views,
@@ -139,7 +153,7 @@ def _content(scores, labels, matrix, ensemble, record):
         "checkpoint": record.checkpoint,
         **record.provenance,
         "finished_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "per_class_accuracy": _per_class(matrix, record.class_names),
+        **per_class,
         "config": record.config,
     }
 
@@ -158,10 +172,18 @@ def _per_class(matrix, class_names):
     ]
 
 
+def _per_class_ap(scores, labels, class_names):
+    precisions = 100.0 * average_precision(scores, labels)
+    return [
+        {"label": label, "class": name, "ap": float(precisions[label]), "num_videos": int(labels[:, label].sum())}
+        for label, name in enumerate(class_names)
+    ]
+
+
 def _notes(num_videos, num_classes, record):
     """Sentences that a reader of the numbers must know."""
     notes = []
-    if num_classes <= 5:
+    if num_classes <= 5 and isinstance(record.labels[0], int):
         notes.append(f"top5_acc is over all {num_classes} classes and therefore always 100")
     if num_videos < len(record.labels):
         notes.append(

@@ -157,7 +157,7 @@ def config(names_path=""):
 def test_record_from_configuration(tmp_path):
     (tmp_path / "names.txt").write_text("no\nyes\n")
     rows = [SimpleNamespace(path="a.mp4", label=1), SimpleNamespace(path="b.mp4", label=0)]
-    dataset = SimpleNamespace(records=rows, num_views=3)
+    dataset = SimpleNamespace(records=rows, labels=[row.label for row in rows], num_views=3)
     made = RunRecord.from_cfg(config(tmp_path / "names.txt"), dataset, None, world_size=2)
     assert made.title == "XViT on kinetics, 3 x 1 views, max of logits, frames shuffled"
     assert (made.paths, made.labels, made.class_names) == (["a.mp4", "b.mp4"], [1, 0], ["no", "yes"])
