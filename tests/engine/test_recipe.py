@@ -126,10 +126,10 @@ def validation_loss(folder):
 
 def test_the_average_starts_from_loaded_weights_and_is_validated(tiny_cfg, tmp_path):
     """An average that hardly moves is validated as the file it started from, whatever training did."""
-    assert launch(train, tiny_cfg(SOLVER__MAX_EPOCH=1, RNG_SEED=7)) == 0
+    assert launch(train, tiny_cfg(SOLVER__MAX_EPOCH=1, SOLVER__BASE_LR=0.03, RNG_SEED=7)) == 0
     start = tmp_path / "run/checkpoints/checkpoint_epoch_00001.pyth"
     options = {"TRAIN__CHECKPOINT_FILE_PATH": start, "TRAIN__CHECKPOINT_EPOCH_RESET": True, "SOLVER__MAX_EPOCH": 1}
-    still = options | {"SOLVER__EMA_DECAY": 1 - 1e-9}
+    still = options | {"SOLVER__EMA_DECAY": 1 - 1e-9, "SOLVER__BASE_LR": 0.03}
     assert launch(train, tiny_cfg(OUTPUT_DIR=tmp_path / "average", **still)) == 0
     assert launch(train, tiny_cfg(OUTPUT_DIR=tmp_path / "own", SOLVER__EMA_EVALUATE=False, **still)) == 0
     started_from = validation_loss(tmp_path / "run")
