@@ -21,7 +21,6 @@ CHOICES = {
     "DATA.PATH_LABEL_SEPARATOR": ("auto", " ", ",", "\t"),
     "DATA.ENSEMBLE_METHOD": ("sum", "max"),
     "SOLVER.OPTIMIZING_METHOD": ("sgd", "adam", "adamw"),
-    "MODEL.LOSS_FUNC": ("cross_entropy", "smooth_cross_entropy", "soft_cross_entropy"),
     "SOLVER.LR_POLICY": ("cosine", "steps_with_relative_lrs"),
     "VIDEO_VIT.SIZE": ("small", "base", "large", "huge"),
     "VIDEO_VIT.POOLING": ("mean", "token"),
