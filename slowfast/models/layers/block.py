@@ -69,7 +69,7 @@ class BlockStack(nn.ModuleList):
     Args:
         blocks: modules (B, N, D) -> (B, N, D).
         act_checkpoint: where gradients are recorded, keep only each block's input and run the block again in the
-            backward pass: about a third more time, the activations of one block instead of all.
+            backward pass: one more forward pass, the activations of one block instead of all.
     """
 
     def __init__(self, blocks, *, act_checkpoint=False):
