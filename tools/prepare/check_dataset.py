@@ -14,10 +14,11 @@ from slowfast.config import load_cfg
 from slowfast.datasets.readers import READERS
 from slowfast.datasets.scan import sources
 from slowfast.datasets.scan.journal import Journal
-from slowfast.datasets.scan.page import NAMES
+from slowfast.datasets.scan.page import LABEL, NAMES
+from slowfast.datasets.scan.probe import OK
 from slowfast.datasets.scan.report import make_report, write_report
 from slowfast.datasets.scan.scan import ScanOptions, distinct_videos, hash_all, look_at_all, same_size
-from slowfast.datasets.scan.verdicts import STATUSES, judge
+from slowfast.datasets.scan.verdicts import STATUSES, judge, printable
 from slowfast.utils.command_line import run_command
 from slowfast.utils.errors import EXIT_DONE, EXIT_LOST, UserError
 from slowfast.utils.logging import get_logger
@@ -143,7 +144,8 @@ def print_summary(verdicts, report, out, seconds):
     wrong = [verdict for verdict in verdicts if not verdict.is_well]
     for verdict in wrong[:SHOWN]:
         row = verdict.as_dict()
-        print(f"  {row['path']!r}: {NAMES[row['status']]}: {row['reason']}")
+        kind = NAMES[LABEL if row["status"] == OK else row["status"]]
+        print(f"  {printable(row['path'])}: {kind}: {row['reason']}")
     if len(wrong) > SHOWN:
         print(f"  and {len(wrong) - SHOWN:,} more")
     for note in report["notes"]:

@@ -11,8 +11,11 @@ _MP4_FIRST_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"styp
 _EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"  # ids that start Matroska files and their one big part
 
 
-def explain(path, reason):
-    """A reader's reason, with the next step or a plainer cause where the file's bytes tell one."""
+def explain(path, reason, *, opened=False):
+    """A reader's reason, with the next step or a plainer cause where the file's bytes tell one.
+
+    Args: opened: the reader found a video in the file, at least.
+    """
     if not os.path.isfile(path):
         return reason
     if is_encrypted(path):
@@ -20,7 +23,7 @@ def explain(path, reason):
     other = what_else(path)
     if other:
         return other
-    if lacks_index(path):
+    if not opened and lacks_index(path):
         cut = cut_short(path) or "incomplete"
         return f"{cut}, and its index (moov), which comes at the end, is missing; download it again"
     if reason.startswith("no video stream"):
@@ -31,10 +34,10 @@ def explain(path, reason):
 def cut_short(path):
     """Text where a file lacks bytes at its end, else ""."""
     promised = bytes_promised(path) if os.path.isfile(path) else None
+    if promised is None:
+        return "cut short: the end mark is missing" if _lacks_end_mark(path) else ""
     size = os.path.getsize(path)
-    if promised is None or promised - size <= _SPARE_BYTES:
-        return ""
-    return f"cut short: {size:,} of {promised:,} bytes are there"
+    return f"cut short: {size:,} of {promised:,} bytes are there" if promised - size > _SPARE_BYTES else ""
 
 
 def bytes_promised(path):
@@ -97,6 +100,17 @@ def what_else(path):
     if _is_text(head):
         return "text, not a video; look into it: a refused download often leaves its message there"
     return ""
+
+
+def _lacks_end_mark(path):
+    """Is it a GIF that does not end as one does?"""
+    if not os.path.isfile(path):
+        return False
+    with open(path, "rb") as file:
+        if file.read(4) != b"GIF8":
+            return False
+        file.seek(-min(os.path.getsize(path), _SPARE_BYTES), os.SEEK_END)
+        return b";" not in file.read()
 
 
 def _top_level_boxes(file, size):

@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 import av
 from av.stream import Disposition
 
+_TAIL = 0.1  # of a file may follow its last packet: indexes
+_INDEXED = "mov,mp4,m4a,3gp,3g2,mj2"  # the container that keeps packets anywhere, and a list of them
+
 
 @dataclass
 class Decoded:
@@ -17,6 +20,7 @@ class Decoded:
         broke_off: why reading stopped before the end; "" where it did not.
         first_damage: seconds, where the first of all this is; None where nothing is.
         new_sizes: numbers of the frames at which the picture changes its size.
+        unread: bytes at the end of the file in which nothing was found, where that is a large part of it.
     """
 
     frames: int = 0
@@ -25,6 +29,7 @@ class Decoded:
     broke_off: str = ""
     first_damage: float | None = None
     new_sizes: list = field(default_factory=list)
+    unread: int = 0
 
     @property
     def whole(self):
@@ -49,16 +54,23 @@ def decode_all(path):
         stream.thread_type = "SLICE"
         stream.codec_context.thread_count = 1
         try:
-            _decode(container.demux(stream), found)
+            end = _decode(container.demux(), stream, found)
         except av.error.FFmpegError as error:
             found.broke_off = error.strerror or str(error)
             found.note_damage(None)
+            return found
+        if container.format.name != _INDEXED and end < (1 - _TAIL) * container.size:
+            found.unread = container.size - end
     return found
 
 
-def _decode(packets, found):
-    seconds, size = 0.0, None
+def _decode(packets, stream, found):
+    """Decode the packets of one stream among all; returns the byte at which the last one ends."""
+    seconds, size, end = 0.0, None, 0
     for packet in packets:
+        end = max(end, (packet.pos or 0) + packet.size)
+        if packet.stream.index != stream.index:
+            continue
         try:
             pictures = packet.decode()
         except av.error.FFmpegError:
@@ -74,3 +86,4 @@ def _decode(packets, found):
             if picture.is_corrupt:
                 found.damaged += 1
                 found.note_damage(seconds)
+    return end

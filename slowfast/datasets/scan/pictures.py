@@ -37,7 +37,7 @@ def check_pictures(path, reader, full):
         lost, reason = _lost_frames(reader, looked_at)
         if not lost:
             return Pictures(number, True)
-        which = f"none of {_numbers(looked_at)} can" if lost == looked_at else f"{_numbers(lost)} cannot"
+        which = f"none of {_numbers(lost)} can" if lost == looked_at and number > 1 else f"{_numbers(lost)} cannot"
         return Pictures(number, lost != looked_at, (f"{which} be read ({reason})",))
     found = _decode(path)
     return _check_each(reader) if found is None else _compare(reader, found)
@@ -70,8 +70,10 @@ def _compare(reader, found):
         problems.append(f"reading stops after {found.frames} frames ({found.broke_off})")
     if problems and found.first_damage is not None:
         problems[-1] += f", the first at {found.first_damage:.1f} s"
+    if found.unread:
+        problems.append(f"the last {found.unread:,} bytes hold nothing that can be read")
     if found.frames != number:
-        problems.append(f"{number} frames are announced, {found.frames} decode")
+        problems.append(f"{found.frames} of the {number} frames that are announced come out")
     if not problems:
         around_new_size = {frame for new in found.new_sizes[:1] for frame in (new - 1, new)}
         lost, reason = _lost_frames(reader, sorted({0, number // 2, number - 1} | around_new_size))

@@ -147,7 +147,11 @@ def _describe(task):
     reason = "; ".join(filter(None, [cut_short(path), *pictures.problems, _gaps(task.frames)]))
     if not reason:
         return {"status": OK, **facts}
-    return {"status": PARTIAL if pictures.any_come else UNREADABLE, "reason": explain(path, reason), **facts}
+    return {
+        "status": PARTIAL if pictures.any_come else UNREADABLE,
+        "reason": explain(path, reason, opened=True),
+        **facts,
+    }
 
 
 def _times(reader):

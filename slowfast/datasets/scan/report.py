@@ -6,12 +6,11 @@ import sys
 import time
 from pathlib import Path
 
+from slowfast.datasets.scan.cleaned import cleaned_list
 from slowfast.datasets.scan.page import render_page
 from slowfast.datasets.scan.summary import class_name, class_notes, count_classes, count_splits
 from slowfast.utils.io import atomic_write
 from slowfast.utils.provenance import versions
-
-_SEPARATORS = (" ", ",", "\t")
 
 
 def make_report(verdicts, source, options):
@@ -52,7 +51,7 @@ def make_report(verdicts, source, options):
 
 
 def write_report(folder, verdicts, report, source):
-    """Write report.json, report.html and a cleaned list a split; adds the names of these to the report.
+    """Write report.json, report.html and a cleaned list a split; adds to the report what became of these.
 
     Args:
         folder: where to.
@@ -61,48 +60,16 @@ def write_report(folder, verdicts, report, source):
     folder = Path(folder)
     for split in report["splits"]:
         kept = [verdict.record for verdict in verdicts if verdict.split == split and verdict.is_well]
-        text = cleaned_list(kept, source.separator)
-        if text is None:
-            report["notes"].append(f"no cleaned list of {split}: its lines do not fit `path label`")
-        else:
+        text, note = cleaned_list(kept, source.separator)
+        if text is not None:
             _write(folder / f"{split}.csv", text)
             report["cleaned"].append(f"{split}.csv")
+        if note:
+            report["notes"].append(f"{split}.csv: {note}")
     head = {key: value for key, value in report.items() if key != "files"}
     rows = ",\n".join(json.dumps(row) for row in report["files"])
     _write(folder / "report.json", json.dumps(head, indent=1)[:-2] + ',\n "files": [\n' + rows + "\n]}\n")
     _write(folder / "report.html", render_page(verdicts, report, source.names))
-
-
-def cleaned_list(records, separator=None):
-    """Text of a list of those that have a label, in Kinetics' format with absolute paths; None where they do not fit.
-
-    Args:
-        separator: between the fields; None: one that no path contains. Labels of two heads, (verb, noun), stand in two
-            columns, after commas.
-    """
-    labelled = [record for record in records if record.label is not None]
-    if any(map(_has_more, labelled)) or (records and not labelled):
-        return None
-    paths = [str(Path(record.path).absolute()) for record in labelled]
-    if separator in (None, "auto"):
-        separator = next((s for s in _SEPARATORS if not any(s in path for path in paths)), ",")
-    lines = []
-    for path, record in zip(paths, labelled):
-        labels = record.label if isinstance(record.label, tuple) else (record.label,)
-        between = "," if isinstance(record.label, tuple) else separator
-        lines.append(between.join([_quote(path, between), *map(str, labels)]) + "\n")
-    return "".join(lines)
-
-
-def _has_more(record):
-    """Does a line of path and label not tell all of a record?"""
-    return record.frames is not None or record.span_s or isinstance(record.label, list)
-
-
-def _quote(path, separator):
-    if separator in path or any(c in path for c in '"\r\n') or path != path.strip():
-        return '"' + path.replace('"', '""') + '"'
-    return path
 
 
 def _write(path, text):

@@ -51,17 +51,19 @@ class ScanOptions:
         return {"reader": self.reader, "full": self.full, "av": av.__version__, "rules": _RULES}
 
 
-def look_at_all(videos, options, journal):
+def look_at_all(videos, options, journal, look=look_at):
     """Yield (Video, Finding) for each of distinct videos, in the order in which they end.
 
     What the journal knows and has not changed since is not looked at again.
+
+    Args: look: function (Task, allow) -> Finding, importable by name.
     """
     tasks = {}
     for video in videos:
         known = journal.finding(video.path)
         mark = (known.bytes, known.mtime_ns) if known else None
         tasks[Task(video.path, options.reader, options.full, mark, video.frames)] = video
-    for task, outcome in guarded_map(look_at, tasks, workers=options.workers, bounds=options.bounds):
+    for task, outcome in guarded_map(look, tasks, workers=options.workers, bounds=options.bounds):
         finding = _failed(outcome, options) if outcome.failure else outcome.value
         if finding.status is None:
             finding = journal.finding(task.path)

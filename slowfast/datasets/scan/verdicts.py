@@ -85,6 +85,13 @@ def judge(splits, findings, hashes, *, min_frames=2, num_classes=None):
     return verdicts
 
 
+def printable(path):
+    """A path as one line of text that can be written anywhere."""
+    if path.isprintable():
+        return path
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in path)
+
+
 def role(split):
     """TRAIN or EVALUATION, by a split's name."""
     return TRAIN if split.lower().startswith("train") else EVALUATION
@@ -158,7 +165,7 @@ def _judge_copies(same):
             verdict.leak = first.split
             _mark(verdict, first, _leak(verdict, first))
         elif verdict.record.path != first.record.path:  # one list may serve as val and test
-            _mark(verdict, first, f"the same content as {first.record.path} in {first.split}")
+            _mark(verdict, first, f"{_same_as(first)} in {first.split}")
 
 
 def _mark(verdict, other, reason):
@@ -169,13 +176,16 @@ def _mark(verdict, other, reason):
 
 
 def _in_one_split(verdict, other):
-    path = other.record.path
-    same = "listed more than once" if verdict.record.path == path else f"the same content as {path}"
+    same = "listed more than once" if verdict.record.path == other.record.path else _same_as(other)
     if verdict.record.label != other.record.label:
         return f"{same}, with label {other.record.label} there and {verdict.record.label} here: one of them is wrong"
     return same
 
 
+def _same_as(other):
+    return f"the same content as {printable(other.record.path)}"
+
+
 def _leak(verdict, first):
-    what = "also listed" if verdict.record.path == first.record.path else f"the same content as {first.record.path}"
+    what = "also listed" if verdict.record.path == first.record.path else _same_as(first)
     return f"a leak: {what} in {first.split}, so what is trained on is tested on"

@@ -4,6 +4,7 @@ import os
 import resource
 import signal
 from contextlib import suppress
+from functools import cache
 
 import psutil
 
@@ -59,13 +60,18 @@ def _set_alarm(seconds):
 def _limit_memory(size):
     """Let allocations fail beyond `size` bytes more than are held now; None lifts the limit."""
     hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
-    held = getattr(psutil.Process().memory_info(), "data", None)  # only where the system counts what the limit counts
-    if size is None or held is None:
-        soft = hard
-    else:
-        soft = held + size if hard == resource.RLIM_INFINITY else min(held + size, hard)
+    soft = hard
+    if size is not None:
+        held = getattr(_usage().memory_info(), "data", None)  # only where the system counts what the limit counts
+        if held is not None and (hard == resource.RLIM_INFINITY or held + size < hard):
+            soft = held + size
     with suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
+
+@cache
+def _usage():
+    return psutil.Process()
 
 
 def _be_quiet():

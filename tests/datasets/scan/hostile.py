@@ -5,6 +5,8 @@ import os
 import signal
 import time
 
+from slowfast.datasets.scan import probe
+
 
 def behave(task, allow):
     """What the task says: (deed, argument)."""
@@ -92,3 +94,17 @@ DEEDS = {
     "process id": _process_id,
     "print": _print_and_write,
 }
+
+
+def look_at(task, allow):
+    """As the doctor does, but what a file's name says happens to those that read it."""
+    name = os.path.basename(task.path)
+    if name.startswith("sleeps"):
+        time.sleep(3600)
+    if name.startswith("allocates"):
+        _allocate_for_ever(1 << 23, allow)
+    if name.startswith("crashes"):
+        _segfault(None, allow)
+    if name.startswith("confuses"):
+        raise ValueError("could not broadcast")
+    return probe.look_at(task, allow)
