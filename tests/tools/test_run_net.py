@@ -55,7 +55,7 @@ def test_wrong_usage_ends_with_2(run_net, words):
         ("--cfg configs/Toy/xvit_toy.yaml NUM_GPUS", ["NUM_GPUS"]),
         ("--cfg configs/Toy/xvit_toy.yaml DATA.PATH_TO_DATA_DIR nowhere", ["DATA.PATH_TO_DATA_DIR", "nowhere"]),
         ("--cfg configs/Toy/xvit_toy.yaml MODEL.MODEL_NAME XVit", ["MODEL.MODEL_NAME", "XVit", "XViT"]),
-        ("--cfg configs/Toy/xvit_toy.yaml TRAIN.DATASET kinetix", ["kinetix", "kinetics"]),
+        ("--cfg configs/Toy/xvit_toy.yaml TRAIN.DATASET kinetix", ["kinetix", "Kinetics"]),
         (
             "--cfg configs/Toy/xvit_toy.yaml TRAIN.ENABLE False",
             ["TEST.CHECKPOINT_FILE_PATH", "TEST.ALLOW_RANDOM_WEIGHTS"],
@@ -63,9 +63,9 @@ def test_wrong_usage_ends_with_2(run_net, words):
         ("--cfg configs/Toy/xvit_toy.yaml PROJECTS ['no.such']", ["PROJECTS", "no.such"]),
     ],
 )
-def test_refusals(repo, toy_set, tmp_path, words, told):
+def test_refusals(repo, small_set, tmp_path, words, told):
     """Exit code 2, the key named, no traceback, nothing trained."""
-    data = [] if "PATH_TO_DATA_DIR" in words else ["DATA.PATH_TO_DATA_DIR", str(toy_set)]
+    data = [] if "PATH_TO_DATA_DIR" in words else ["DATA.PATH_TO_DATA_DIR", str(small_set)]
     words = [*words.split(), "OUTPUT_DIR", str(tmp_path)] if words.split()[-1] != "NUM_GPUS" else words.split()
     command = [sys.executable, "tools/run_net.py", *words[:2], *data, *words[2:]]
     ended = subprocess.run(command, cwd=repo, capture_output=True, text=True, timeout=120)
