@@ -23,7 +23,7 @@ class TrainState:
         step_in_epoch: optimizer steps finished in the running epoch.
         step: optimizer steps finished in all.
         sums: running totals of the epoch's training metrics of this run, over all processes.
-        best: best validation metric so far, percent; None before the first.
+        best: best value of the task's primary metric in validation so far; None before the first.
     """
 
     model: nn.Module

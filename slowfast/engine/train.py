@@ -138,13 +138,13 @@ class Trainer:
         self.lost = len(unreadable)
         metrics |= {"epoch": state.epoch + 1, "unreadable": self.lost}
         value = metrics[self.task.primary_metric]
-        better = state.best is None or value > state.best
+        better = state.best is None or _is_better(self.task, value, state.best)
         if better:
             state.best = value
         self.log.write("val", state.step, metrics | {"best": state.best})
         self._tell(
             f"epoch {state.epoch + 1}/{cfg.SOLVER.MAX_EPOCH} validation loss {metrics['loss']:.4f} "
-            f"{_accuracies(metrics)} over {metrics['clips']} videos, best {state.best:.2f}"
+            f"{_accuracies(metrics)} over {metrics['clips']} videos, best {state.best:.4g}"
         )
         return better
 
@@ -202,6 +202,11 @@ class Trainer:
     def _tell(self, text):
         if self.main:
             get_logger().info(text)
+
+
+def _is_better(task, value, best):
+    """Compares values of the task's primary metric."""
+    return value < best if getattr(task, "lower_is_better", False) else value > best
 
 
 def _is_due(count, period):
