@@ -3,6 +3,8 @@
 from pathlib import Path
 
 from slowfast.config import derive
+from slowfast.datasets.annotations.kinetics import is_there
+from slowfast.datasets.hidden_tokens import HiddenTokens
 from slowfast.datasets.readers.torchcodec import check_torchcodec
 from slowfast.datasets.sampling import CENTRE
 from slowfast.datasets.transforms import CropTransform, TrainTransform
@@ -28,6 +30,7 @@ def video_options(cfg, split):
         "frame_order": cfg.TEST.FRAME_ORDER,
         "reader": reader,
         "seed": cfg.RNG_SEED,
+        "self_label": HiddenTokens.from_cfg(cfg) if derive.task_name(cfg) == "masked_pretraining" else None,
         "max_unreadable_in_a_row": cfg.TRAIN.MAX_UNREADABLE_IN_A_ROW,
     }
 
@@ -73,8 +76,7 @@ def check_paths(source, records):
     """Refuse a list none of whose videos is there: the folder is wrong, not the videos."""
     looked_at = records[:: max(1, len(records) // _ROWS_TO_LOOK_AT)]
     places = [Path(record.path if record.frames is None else record.frames[0]) for record in looked_at]
-    # `pack.h5/key` is there if the pack is.
-    if not any(place.exists() or any(part.is_file() for part in place.parents) for place in places):
+    if not any(is_there(place) for place in places):
         raise UserError(
             f"{source}: none of {len(looked_at)} videos looked for is there, the first: {places[0]}. "
             "Set DATA.PATH_PREFIX to the folder that the list's paths start from"

@@ -55,7 +55,12 @@ def read_kinetics_csv(
 def base_folder(list_path, names):
     """Where the relative paths of a list start without DATA.PATH_PREFIX."""
     first = names[:_ROWS_TO_LOOK_AT]
-    return list_path.parent if any((list_path.parent / name).exists() for name in first) else Path()
+    return list_path.parent if any(is_there(list_path.parent / name) for name in first) else Path()
+
+
+def is_there(path):
+    """Does a path lead to something? `pack.h5/key` does if the pack is a file; no pack is opened."""
+    return path.exists() or any(parent.is_file() for parent in path.parents)
 
 
 def _find_separator(lines, class_ids):

@@ -80,9 +80,10 @@ class HDF5Reader:
 
     def get(self, indices, short_side=None):
         """Frames uint8 (T, H, W, 3) RGB; see `VideoReader.get`."""
-        return get_pictures(self, indices, short_side, self._read)
+        return get_pictures(self, indices, short_side, self.encoded)
 
-    def _read(self, numbers):
+    def encoded(self, numbers):
+        """The encoded pictures of increasing frame numbers, each once: list of uint8 arrays."""
         try:
             if self._frames.ndim == 1:
                 return _read_elements(self._frames, numbers)
