@@ -77,7 +77,7 @@ class Packer:
         """Take over what a killed run has finished of this video; False if there is nothing."""
         if not part.is_file() or os.path.getmtime(part) < os.path.getmtime(path):
             return False
-        with h5py.File(part, "r", locking=False) as file:
+        with h5py.File(part, "r") as file:
             frames = file[FRAMES]
             height, width = _first_size(part)
             video = {"frames": len(frames), "fps": frames.attrs.get("fps"), "width": width, "height": height}
@@ -106,7 +106,7 @@ class Packer:
             with whole_file(self.out / name) as temporary:
                 with h5py.File(temporary, "w", libver=LIBVER) as shard:
                     for part, video in self._of_single(name) + self.waiting:
-                        with h5py.File(part, "r", locking=False) as file:
+                        with h5py.File(part, "r") as file:
                             file.copy(video.get("was", FRAMES), shard, name=video["key"])
             videos = [*(self.shards.pop()["videos"] if self._of_single(name) else []), *(v for _, v in self.waiting)]
             for video in videos:

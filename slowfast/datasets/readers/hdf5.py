@@ -140,7 +140,10 @@ class OpenPacks:
             raise OSError("not a file")
         while len(self._files) >= self.limit:
             self._files.popitem(last=False)[1].close()
-        self._files[path] = h5py.File(path, "r", locking=False)
+        try:
+            self._files[path] = h5py.File(path, "r")
+        except OSError:  # file systems without locks; where the file is broken, this fails alike
+            self._files[path] = h5py.File(path, "r", locking=False)
         return self._files[path]
 
     def close(self):

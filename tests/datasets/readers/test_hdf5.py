@@ -103,6 +103,12 @@ def test_what_cannot_be_read_is_named(pack, tmp_path, jpegs):
         reader.get([3, 4])
 
 
+def test_others_may_open_the_same_file(pack):
+    """HDF5 refuses a second opening with other locks in one process."""
+    with open_reader(pack / "101") as reader, h5py.File(pack, "r") as file:
+        assert reader.get([0]).shape[0] == 1 and len(file["101"]) == LENGTH
+
+
 def test_few_files_stay_open(tmp_path, jpegs):
     for number in range(5):
         with h5py.File(tmp_path / f"{number}.h5", "w") as file:
