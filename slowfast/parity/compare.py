@@ -1,6 +1,6 @@
 """A subject against its golden case: outputs, features, loss, gradients and single layers, each with its tolerance."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 
 import torch
@@ -65,13 +65,15 @@ def check_case(case, *, dtype=torch.float32, attention="sdpa", act_checkpoint=Fa
     """
     subject = build_subject(case)
     report = load_weights(subject.model, case.tensors["weight"])
+    report = replace(report, missing=[name for name in report.missing if name not in subject.filled])
     problems = [] if report.complete else [f"weights: {report}"]
-    problems += [
-        f"tensors {group}/* are of a group that is not compared" for group in case.tensors if group not in GROUPS
-    ]
-    if attention != "sdpa":
+    known = {*GROUPS, *subject.sources}
+    unknown = [group for group in case.tensors if group not in known]
+    problems += [f"tensors {group}/* are of a group that is not compared" for group in unknown]
+    has_layers = next(subject.model.parameters(), None) is not None  # a case may also be of arithmetic alone
+    if attention != "sdpa" and has_layers:
         set_attention(subject.model, attention)
-    if act_checkpoint:
+    if act_checkpoint and has_layers:
         set_act_checkpoint(subject.model, True)
     subject.model.to(dtype).eval().requires_grad_(True)  # frozen parameters too: cases may hold their gradients
     inputs = {
@@ -94,16 +96,21 @@ def check_case(case, *, dtype=torch.float32, attention="sdpa", act_checkpoint=Fa
 
 def _run(subject, case, inputs):
     """All values of one forward and backward pass, by the names that _expected gives them."""
-    wanted = {
-        name: subject.feature_modules[name] for name in case.tensors["feature"] if name in subject.feature_modules
+    places = {
+        name: place if isinstance(place, tuple) else (place, None)
+        for name, place in subject.feature_modules.items()
+        if name in case.tensors["feature"]
     }
-    with recorded_outputs(subject.model, wanted.values()) as features:
+    with recorded_outputs(subject.model, [module for module, _ in places.values()]) as features:
         try:
             outputs = subject.run(inputs)
         except (KeyError, ValueError, RuntimeError) as error:
             raise UserError(f"case {case.name}: the model cannot run on the case's inputs: {error!r}") from error
     values = {f"output/{name}": tensor for name, tensor in outputs.items()}
-    values |= {f"feature/{name}": features[module] for name, module in wanted.items()}
+    values |= {
+        f"feature/{name}": features[module] if index is None else features[module][index]
+        for name, (module, index) in places.items()
+    }
     weighted = case.tensors["cotangent"]
     if weighted and all(name in outputs and outputs[name].shape == weighted[name].shape for name in weighted):
         loss = sum((outputs[name] * weighted[name].to(outputs[name].dtype)).sum() for name in weighted)

@@ -1,15 +1,17 @@
 """What is compared with a golden case, and the registry of builders that make it from the case's description."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
 from torch import nn
 
+from slowfast.config.projects import import_modules
 from slowfast.utils.errors import UserError
 
 BUILDERS = {}  # system -> function of a Case
+PROJECTS = {"CAST": "projects.cast"}  # first part of a system's name, up to "-" -> package that builds it
 
 
 @dataclass(frozen=True)
@@ -18,14 +20,18 @@ class Subject:
 
     model: its state-dict keys are the case's.
     run: inputs by name -> outputs by name, through `model`.
-    feature_modules: the case's feature name -> name of the module in `model` whose output it is.
+    feature_modules: the case's feature name -> name of the module in `model` whose output it is, or (name, index) for
+        one of several outputs.
     units: unit name -> function of the unit's input, for layers that a case also gives alone.
+    filled: names of the model's entries that the builder took from `sources`, groups of tensors beside the usual ones.
     """
 
     model: nn.Module
     run: Callable
     feature_modules: Mapping
     units: Mapping = field(default_factory=dict)
+    filled: Collection = ()
+    sources: Collection = ()
 
 
 def builds(system):
@@ -41,6 +47,9 @@ def builds(system):
 
 def build_subject(case):
     """Raises: UserError for a system that nobody builds, or hyper-parameters that are missing or do not fit."""
+    project = PROJECTS.get(case.system.partition("-")[0])
+    if project and case.system not in BUILDERS:
+        import_modules([project])
     if case.system not in BUILDERS:
         known = ", ".join(sorted(BUILDERS))
         raise UserError(f"case {case.name}: nothing here builds the system '{case.system}'; known: {known}")

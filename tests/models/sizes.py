@@ -1,6 +1,7 @@
 """A small size of every registered model, for the tests that run over the registry."""
 
 from slowfast.config import get_cfg
+from slowfast.config.projects import import_modules
 
 SMALL = {
     "XViT": {
@@ -40,6 +41,8 @@ def small_cfg(name, **overrides):
     keys = {"MODEL.MODEL_NAME": name, "MODEL.NUM_CLASSES": NUM_CLASSES, **SMALL[name]}
     keys |= {key.replace("__", "."): value for key, value in overrides.items()}
     cfg = get_cfg()
+    for project in import_modules(keys.get("PROJECTS", [])):
+        project.add_config(cfg)
     cfg.merge_from_list([word for pair in keys.items() for word in pair])
     return cfg
 

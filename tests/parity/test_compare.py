@@ -111,8 +111,8 @@ def test_a_case_without_a_tolerance_has_the_usual_one(case, rewritten):
     "change, error",
     [
         (
-            lambda manifest, tensors: manifest.update(reference_variant="CAST"),
-            "builds the system 'CAST'; known: .*XViT",
+            lambda manifest, tensors: manifest.update(reference_variant="Unknown"),
+            "builds the system 'Unknown'; known: .*XViT",
         ),
         (lambda manifest, tensors: manifest.pop("hyper_parameters"), "does not describe a model case"),
         (lambda manifest, tensors: manifest["hyper_parameters"].pop("depth"), "lack 'depth'"),

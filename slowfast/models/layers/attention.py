@@ -14,7 +14,32 @@ def explicit_attention(q, k, v, dropout_p=0.0):
 IMPLEMENTATIONS = {"sdpa": F.scaled_dot_product_attention, "explicit": explicit_attention}
 
 
-class Attention(nn.Module):
+class AttentionLayer(nn.Module):
+    """What all attention layers share: heads split off and merged again, and a kernel that `set_attention` chooses.
+
+    Args:
+        num_heads: H.
+    """
+
+    def __init__(self, num_heads):
+        super().__init__()
+        self.num_heads = num_heads
+        self.implementation = "sdpa"
+
+    def attend(self, q, k, v, dropout_p=0.0):
+        """q: (B, H, N, E), k, v: (B, H, M, E) -> (B, H, N, E)."""
+        return IMPLEMENTATIONS[self.implementation](q, k, v, dropout_p=dropout_p)
+
+    def split_heads(self, x):
+        """(B, N, D) -> (B, H, N, E)."""
+        return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+
+    def merge_heads(self, x):
+        """(B, H, N, E) -> (B, N, D)."""
+        return x.transpose(1, 2).flatten(2)
+
+
+class Attention(AttentionLayer):
     """Self-attention with one joint projection for queries, keys and values; state-dict keys qkv.*, proj.*.
 
     Args:
@@ -39,11 +64,9 @@ class Attention(nn.Module):
         dropout=0.0,
         mix_keys_values=None,
     ):
-        super().__init__()
+        super().__init__(num_heads)
         assert dim % num_heads == 0, f"width {dim} is no multiple of {num_heads} heads"
-        self.num_heads = num_heads
         self.attention_dropout = attention_dropout
-        self.implementation = "sdpa"
         separate = qkv_bias and not key_bias
         self.q_bias = nn.Parameter(torch.zeros(dim)) if separate else None
         self.v_bias = nn.Parameter(torch.zeros(dim)) if separate else None
@@ -59,9 +82,8 @@ class Attention(nn.Module):
             k, v = self.mix_keys_values(k), self.mix_keys_values(v)
             q = q.contiguous()  # a view would keep the joint projection, now of no use, until the backward pass
         dropout_p = self.attention_dropout if self.training else 0.0
-        attend = IMPLEMENTATIONS[self.implementation]
-        out = attend(self._split(q), self._split(k), self._split(v), dropout_p=dropout_p)  # (B, H, N, E)
-        return self.proj_drop(self.proj(out.transpose(1, 2).flatten(2)))
+        out = self.attend(*map(self.split_heads, (q, k, v)), dropout_p=dropout_p)  # (B, H, N, E)
+        return self.proj_drop(self.proj(self.merge_heads(out)))
 
     def _project(self, x):
         """(B, N, D) -> (B, N, 3 * D)."""
@@ -69,20 +91,16 @@ class Attention(nn.Module):
             return self.qkv(x)
         return F.linear(x, self.qkv.weight, torch.cat([self.q_bias, torch.zeros_like(self.q_bias), self.v_bias]))
 
-    def _split(self, x):
-        """(B, N, D) -> (B, H, N, E)."""
-        return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
-
 
 def set_attention(model, implementation):
-    """Let every Attention in `model` use "sdpa" (as built) or "explicit".
+    """Let every AttentionLayer in `model` use "sdpa" (as built) or "explicit".
 
     Raises: ValueError for another name, or when the model has no such layer.
     """
     if implementation not in IMPLEMENTATIONS:
         raise ValueError(f"attention '{implementation}' is unknown; known: {', '.join(IMPLEMENTATIONS)}")
-    layers = [module for module in model.modules() if isinstance(module, Attention)]
+    layers = [module for module in model.modules() if isinstance(module, AttentionLayer)]
     if not layers:
-        raise ValueError(f"{type(model).__name__} has no Attention layer whose implementation could be chosen")
+        raise ValueError(f"{type(model).__name__} has no AttentionLayer whose implementation could be chosen")
     for layer in layers:
         layer.implementation = implementation

@@ -120,5 +120,5 @@ def test_attention_drop_out_keeps_the_mean():
 def test_a_choice_that_cannot_be_made_is_an_error():
     with pytest.raises(ValueError, match="known: sdpa, explicit"):
         set_attention(make(), "flash")
-    with pytest.raises(ValueError, match="no Attention layer"):
+    with pytest.raises(ValueError, match="no AttentionLayer"):
         set_attention(nn.Linear(2, 2), "explicit")
