@@ -40,8 +40,17 @@ def num_views(cfg):
 
 def task_name(cfg):
     """Name of the registered task; where TASK is empty, the one that the labels imply, classification mostly."""
-    multi_label = cfg.DATA.MULTI_LABEL or "charades" in (cfg.TRAIN.DATASET.lower(), cfg.TEST.DATASET.lower())
-    return cfg.TASK or ("multi_label" if multi_label else "classification")
+    datasets = (cfg.TRAIN.DATASET.lower(), cfg.TEST.DATASET.lower())
+    if cfg.TASK:
+        return cfg.TASK
+    if cfg.DATA.MULTI_LABEL or "charades" in datasets:
+        return "multi_label"
+    return "verb_noun" if "epic_kitchens" in datasets else "classification"
+
+
+def head_classes(cfg):
+    """(verbs, nouns), the classes of each head where a label has two parts; None for one head."""
+    return tuple(cfg.MODEL.HEAD_CLASSES) if task_name(cfg) == "verb_noun" else None
 
 
 def reader_kind(cfg):

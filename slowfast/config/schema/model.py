@@ -7,6 +7,7 @@ def add(cfg):
     cfg.MODEL = CfgNode()
     cfg.MODEL.MODEL_NAME = "SlowFast"  # registered model
     cfg.MODEL.NUM_CLASSES = 400  # labels lie in [0, NUM_CLASSES)
+    cfg.MODEL.HEAD_CLASSES = []  # TASK verb_noun: [verbs, nouns], e.g. [97, 300]; their sum is NUM_CLASSES
     cfg.MODEL.DROPOUT_RATE = 0.5  # before the classifier
     cfg.MODEL.LOSS_FUNC = "cross_entropy"  # classification: cross_entropy | soft_cross_entropy | smooth_cross_entropy
     cfg.MODEL.LABEL_SMOOTHING = 0.3  # smooth_cross_entropy: share of the target spread evenly over all classes
