@@ -1,5 +1,10 @@
-"""CAST and TSTL, as one self-contained project over the core.
+"""CAST, as one self-contained project over the core.
 
-`PROJECTS: [projects.cast]` in a YAML imports this package in every process. The core then calls `add_config(cfg)` if it
-is defined, so that the project adds its keys, and whatever the package imports registers itself.
+`PROJECTS: [projects.cast]` in a YAML imports this package in every process: `add_config` adds the section CAST, and
+what is imported here registers itself.
 """
+
+from projects.cast import model, parity
+from projects.cast.config import add_config
+
+__all__ = ["add_config", "model", "parity"]
