@@ -40,6 +40,7 @@ AT_LEAST = {
         *("XVIT.PATCH_SIZE", "XVIT.EMBED_DIM", "XVIT.DEPTH", "XVIT.NUM_HEADS", "XVIT.MLP_RATIO"),
         *("VIDEO_VIT.EMBED_DIM", "VIDEO_VIT.DEPTH", "VIDEO_VIT.NUM_HEADS"),
         *("VIDEO_VIT.INIT_STD", "VIDEO_VIT.HEAD_INIT_SCALE"),
+        *("VIDEO_MAE.DECODER_EMBED_DIM", "VIDEO_MAE.DECODER_DEPTH", "VIDEO_MAE.DECODER_NUM_HEADS"),
     ),
     1: (
         *("NUM_PROCS", "NUM_SHARDS", "LOG_PERIOD"),
@@ -62,6 +63,7 @@ FRACTIONS = (
     *("MODEL.DROPOUT_RATE", "MODEL.LABEL_SMOOTHING", "SOLVER.MOMENTUM", "SOLVER.EMA_DECAY"),
     *("XVIT.BACKBONE.DROP_PATH_RATE", "XVIT.BACKBONE.DROP_ATTN_RATE"),
     *("TEMPORAL_HEAD.HIDDEN_DROPOUT_PROB", "TEMPORAL_HEAD.ATTENTION_PROBS_DROPOUT_PROB"),
+    "VIDEO_MAE.MASK_RATIO",
     *("VIDEO_VIT.DROP_RATE", "VIDEO_VIT.DROP_ATTN_RATE", "VIDEO_VIT.DROP_PATH_RATE"),
 )
 
@@ -220,7 +222,10 @@ def _betas(cfg):
 
 def _task(cfg):
     if cfg.TASK.startswith("ssl"):
-        yield "TASK", f"got '{cfg.TASK}', but self-supervised tasks are not implemented here; '' is classification"
+        text = "but upstream's self-supervised tasks are not implemented here; '' is classification"
+        yield "TASK", f"got '{cfg.TASK}', {text}, masked_pretraining is VideoMAE's"
+    elif cfg.TASK == "masked_pretraining" and cfg.TEST.ENABLE:
+        yield "TEST.ENABLE", "got True, but TASK masked_pretraining has no classes to test; set it False"
 
 
 def _batch_norm(cfg):

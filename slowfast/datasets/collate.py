@@ -11,7 +11,7 @@ from slowfast.utils.errors import UserError
 class Sample:
     """One clip. frames: uint8 (C, T, H, W).
 
-    label: a class; a tuple of classes, one a head; or a float tensor (K,) of zeros and ones.
+    label: a class; a tuple of classes, one a head; a float tensor (K,) of zeros and ones; or an int64 tensor (M,).
     replaced: ((path, reason), ...) of unreadable videos in whose place this clip was drawn; only in training.
     """
 
@@ -37,7 +37,8 @@ class ClipBatch:
 
     Attributes:
         frames: uint8 (B, C, T, H, W), channels last in memory; None if no clip of the batch could be read (B = 0).
-        labels: int64 (B,); int64 (B, H) with a class for each of H heads; float32 (B, K) of zeros and ones.
+        labels: int64 (B,); int64 (B, H) with a class for each of H heads; float32 (B, K) of zeros and ones;
+            int64 (B, M), the numbers of the tokens that masked pre-training hides.
         video_ids, view_ids: int64 (B,).
         unreadable: list of Unreadable, the clips that are missing.
         replaced: list of (path, reason), as in `Sample`.

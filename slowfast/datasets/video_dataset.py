@@ -47,6 +47,8 @@ class VideoDataset(Dataset):
         reader: DATA.READER.
         seed: RNG_SEED.
         num_classes: of labels that are lists; a sample then has a float32 tensor (num_classes,) of zeros and ones.
+        self_label: (clip uint8 (T, H, W, C), rng) -> label tensor in place of the record's, for tasks that learn from
+            the clips alone; None: the record's.
         max_unreadable_in_a_row: training videos that may fail one after the other, TRAIN.MAX_UNREADABLE_IN_A_ROW.
     Attributes:
         num_videos; num_views, views a video, 1 outside test.
@@ -68,6 +70,7 @@ class VideoDataset(Dataset):
         reader="auto",
         seed=0,
         num_classes=None,
+        self_label=None,
         max_unreadable_in_a_row=10,
     ):
         assert split in SPLITS, split
@@ -83,6 +86,7 @@ class VideoDataset(Dataset):
         self.reader = reader
         self.seed = seed
         self.num_classes = num_classes
+        self.self_label = self_label
         self.max_unreadable_in_a_row = max_unreadable_in_a_row
         self.num_videos = len(records)
         self.num_views = num_clips * len(self.transforms) if split == "test" else 1
@@ -142,6 +146,8 @@ class VideoDataset(Dataset):
         clip, label = self._read(record, clip_number, num_frames, rng)
         with self.timed("transform"):
             clip = self.transforms[crop](clip, rng, crop_size)
+            if self.self_label is not None:
+                label = self.self_label(clip, rng)
         frames = torch.from_numpy(clip).permute(3, 0, 1, 2)
         return Sample(frames, label, record.video_id, view, replaced)
 

@@ -10,7 +10,8 @@ def build_model(cfg):
     """The backbone that MODEL.MODEL_NAME names, bare: on the current default device (CPU, or meta), in training mode.
 
     Every registered model maps a normalised float clip (B, C, T, H, W) to logits (B, K), in training and in evaluation
-    alike, and has `from_cfg(cfg)`. What the optimizer may ask of it:
+    alike, unless its own documentation names another output, which then is for a task of its own; what else its task
+    passes has a default. It has `from_cfg(cfg)`. What the optimizer may ask of it:
 
     - `no_weight_decay()`: set of names of parameters without weight decay, each of which exists; optional.
     - `num_layers` and `layer_of(parameter name)`: the number L of its layers, and the parameter's depth, from 0 (patch

@@ -31,7 +31,7 @@ class VideoViT(nn.Module):
     size than the configured one is taken where tubelet and patch divide it: positions are resized to it on the fly.
 
     Args:
-        num_classes: K.
+        num_classes: K; 0: no classifier, the output is the pooled feature (B, D).
         num_frames, crop_size: frames, and px of a side, of the clips whose grid the positions are made for.
         patch_size, tubelet_size: of a token, in px and in frames.
         embed_dim, depth, num_heads, mlp_ratio: of the blocks.
@@ -111,12 +111,15 @@ class VideoViT(nn.Module):
         self.norm = nn.LayerNorm(embed_dim, eps=NORM_EPS) if pooling == "token" else None
         self.fc_norm = nn.LayerNorm(embed_dim, eps=NORM_EPS) if pooling == "mean" else None
         self.head_drop = nn.Dropout(head_dropout)
-        self.head = nn.Linear(embed_dim, num_classes)
+        self.head = nn.Linear(embed_dim, num_classes) if num_classes else nn.Identity()
         self._initialise(init_std, head_init_scale)
 
     @classmethod
-    def from_cfg(cls, cfg):
-        """Raises: ConfigError with all sizes that do not fit, crop sizes included."""
+    def from_cfg(cls, cfg, *, num_classes=None, pooling=None):
+        """The model of a config; `num_classes` and `pooling` replace the config's where it is a larger model's encoder.
+
+        Raises: ConfigError with all sizes that do not fit, crop sizes included.
+        """
         section = cfg.VIDEO_VIT
         width, depth, num_heads = vit.SIZES[section.SIZE]
         problems = vit.multiple_problem(
@@ -124,7 +127,7 @@ class VideoViT(nn.Module):
         )
         try:
             model = cls(
-                cfg.MODEL.NUM_CLASSES,
+                cfg.MODEL.NUM_CLASSES if num_classes is None else num_classes,
                 cfg.DATA.NUM_FRAMES,
                 cfg.DATA.TRAIN_CROP_SIZE,
                 patch_size=section.PATCH_SIZE,
@@ -135,7 +138,7 @@ class VideoViT(nn.Module):
                 mlp_ratio=section.MLP_RATIO,
                 in_channels=cfg.DATA.INPUT_CHANNEL_NUM[0],
                 class_token=section.CLASS_TOKEN,
-                pooling=section.POOLING,
+                pooling=pooling or section.POOLING,
                 positions=section.POSITIONS,
                 head_dropout=cfg.MODEL.DROPOUT_RATE,
                 dropout=section.DROP_RATE,
@@ -179,8 +182,9 @@ class VideoViT(nn.Module):
                 nn.init.trunc_normal_(module.weight, std=init_std)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
-        with torch.no_grad():
-            self.head.weight *= head_init_scale
+        if isinstance(self.head, nn.Linear):
+            with torch.no_grad():
+                self.head.weight *= head_init_scale
 
     def forward(self, clip):
         """clip: (B, C, T, H, W) -> logits (B, K)."""

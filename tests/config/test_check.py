@@ -158,6 +158,7 @@ def test_a_crop_fits_the_scaled_clip():
         ("RESNET.NUM_GROUPS", 3, "RESNET.WIDTH_PER_GROUP: got 64, expected a multiple of RESNET.NUM_GROUPS 3"),
         ("TASK", "ssl", "self-supervised tasks are not implemented"),
         ("TASK", "ssl_eval_k400", "self-supervised tasks are not implemented"),
+        ("TASK", "masked_pretraining", "TEST.ENABLE: got True, but TASK masked_pretraining has no classes"),
     ],
 )
 def test_other_rules(key, value, text):

@@ -31,8 +31,23 @@ SMALL = {
         "VIDEO_VIT.NUM_HEADS": 4,
         "VIDEO_VIT.HEAD_INIT_SCALE": 1.0,
     },
+    "VideoMAE": {
+        "TASK": "masked_pretraining",
+        "DATA.NUM_FRAMES": 6,
+        "DATA.TRAIN_CROP_SIZE": 24,
+        "DATA.TEST_CROP_SIZE": 32,
+        "VIDEO_VIT.PATCH_SIZE": 8,
+        "VIDEO_VIT.TUBELET_SIZE": 2,
+        "VIDEO_VIT.EMBED_DIM": 20,
+        "VIDEO_VIT.DEPTH": 2,
+        "VIDEO_VIT.NUM_HEADS": 4,
+        "VIDEO_MAE.MASK_RATIO": 0.7,
+        "VIDEO_MAE.DECODER_EMBED_DIM": 12,
+        "VIDEO_MAE.DECODER_DEPTH": 1,
+    },
 }
 NUM_CLASSES = 7
+OUTPUTS = {"VideoMAE": (3 * 6, 2 * 8 * 8 * 3)}  # of a clip: 6 of 9 patches at 3 time steps, and their pixels
 
 
 def small_cfg(name, **overrides):
@@ -45,6 +60,11 @@ def small_cfg(name, **overrides):
         project.add_config(cfg)
     cfg.merge_from_list([word for pair in keys.items() for word in pair])
     return cfg
+
+
+def output_of(name):
+    """Shape of what the small model `name` gives for one clip."""
+    return OUTPUTS.get(name, (NUM_CLASSES,))
 
 
 def clip_for(cfg, batch=2):

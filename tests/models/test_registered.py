@@ -7,7 +7,7 @@ from slowfast.models import MODEL_REGISTRY, build_model
 from slowfast.models.complexity import count_parameters, gmacs
 from slowfast.utils.errors import ConfigError
 from slowfast.weights import load_weights
-from tests.models.sizes import NUM_CLASSES, clip_for, small_cfg
+from tests.models.sizes import clip_for, output_of, small_cfg
 
 CORE = [name for name, model in sorted(MODEL_REGISTRY) if model.__module__.startswith("slowfast.")]
 pytestmark = pytest.mark.parametrize("name", CORE)  # a project's tests name its own
@@ -31,11 +31,11 @@ def clip(cfg):
     return torch.randn(clip_for(cfg, BATCH))
 
 
-def test_logits_in_training_and_in_evaluation(model, clip):
+def test_logits_in_training_and_in_evaluation(name, model, clip):
     assert model.training
     for mode in (True, False):
         logits = model.train(mode)(clip)
-        assert logits.shape == (BATCH, NUM_CLASSES)
+        assert logits.shape == (BATCH, *output_of(name))
         assert logits.isfinite().all()
         assert (logits < 0).any()  # no softmax
 
