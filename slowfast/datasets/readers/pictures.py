@@ -97,10 +97,9 @@ def _decode_jpeg(data, short_side, out):
 
 
 def _decode_jpeg_cv2(data):
-    array = np.frombuffer(data, np.uint8)
-    if not bytes(data[-64:]).rstrip(b"\0").endswith(_JPEG_END) and _JPEG_END not in bytes(data[-4096:]):
+    if _JPEG_END not in bytes(data).rstrip(b"\0")[-4096:]:  # OpenCV would leave the rest grey
         raise ValueError("the JPEG data end too early")
-    pixels = cv2.imdecode(array, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     return None if pixels is None else cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
 
 

@@ -109,8 +109,11 @@ class PyAVReader:
         self.close()
         if not stat.S_ISREG(os.stat(self.path).st_mode):
             raise ReadError(self.path, "not a file")  # a pipe, say, which would be waited for
-        # An absolute path, since FFmpeg takes what stands before a colon for a protocol.
-        self._container = av.open(os.path.abspath(self.path), metadata_errors="replace", options=_LOCAL_FILES_ONLY)
+        # An absolute path, since FFmpeg takes what stands before a colon for a protocol. Not `options`, which are for
+        # streams too: with them, PyAV 15 crashes on containers whose streams show up later (MPEG).
+        self._container = av.open(
+            os.path.abspath(self.path), metadata_errors="replace", container_options=_LOCAL_FILES_ONLY
+        )
         pictures = self._container.streams.video
         streams = [stream for stream in pictures if not stream.disposition & Disposition.attached_pic]
         if not streams:

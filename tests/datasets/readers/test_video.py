@@ -324,7 +324,9 @@ def test_only_files_are_opened(frames, tmp_path):
     os.mkfifo(tmp_path / "pipe.mp4")
     write_video(tmp_path / "clip.mp4", frames[:5])
     (tmp_path / "list.mp4").write_text("#EXTM3U\n#EXT-X-VERSION:3\n#EXTINF:5,\nhttp://127.0.0.1:9/a.ts\n")
-    for name in ("pipe.mp4", "list.mp4", "missing.mp4", "nul\0.mp4", "latin\udce9.mp4"):
+    session = "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5004 RTP/AVP 96\n"
+    (tmp_path / "session.mp4").write_text(session + "a=rtpmap:96 H264/90000\n")
+    for name in ("pipe.mp4", "list.mp4", "session.mp4", "missing.mp4", "nul\0.mp4", "latin\udce9.mp4"):
         with pytest.raises(ReadError):
             open_reader(tmp_path / name, "pyav")
 
