@@ -1,10 +1,12 @@
 """Decodes a video file from end to end and counts what comes out: independent of the readers, whose index it checks."""
 
+import os
 from dataclasses import dataclass, field
 
 import av
 from av.stream import Disposition
 
+_LOCAL_FILES_ONLY = {"protocol_whitelist": "file,crypto,data"}
 _TAIL = 0.1  # of a file may follow its last packet: indexes
 _INDEXED = "mov,mp4,m4a,3gp,3g2,mj2"  # the container that keeps packets anywhere, and a list of them
 
@@ -46,7 +48,7 @@ def decode_all(path):
     Raises: av.error.FFmpegError, OSError: the file cannot be opened; ValueError: it has no such stream.
     """
     found = Decoded()
-    with av.open(str(path), metadata_errors="replace", options={"protocol_whitelist": "file,crypto,data"}) as container:
+    with av.open(os.path.abspath(path), metadata_errors="replace", container_options=_LOCAL_FILES_ONLY) as container:
         streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
         if not streams or streams[0].codec_context is None:
             raise ValueError("no pictures to decode")

@@ -111,7 +111,7 @@ def _charts(verdicts):
     charts = [("Length", histogram_chart(*histogram(seconds), "seconds"))] if seconds else []
     charts.append(("Frames", histogram_chart(*histogram([verdict.frames for verdict in readable]), "frames")))
     if rates:
-        values = [(f"{rate:g} fps" if rate else "others", number) for rate, number in rates]
+        values = [("others" if rate is None else f"{rate:g} fps", number) for rate, number in rates]
         charts.append(("Frame rate", share_chart(values, "frame rates")))
     if sizes:
         values = [(f"{size[0]} × {size[1]}" if size else "others", number) for size, number in sizes]

@@ -133,7 +133,7 @@ def test_a_killed_scan_goes_on(command, repo, clips, tmp_path):
     words = ["--folder", root, "--out", out, "--workers", 1, "--full"]
     process = start(repo, *words)
     journal = out / "scan.jsonl"
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while (not journal.exists() or journal.read_bytes().count(b"\n") < 5) and time.monotonic() < deadline:
         time.sleep(0.002)
     process.send_signal(signal.SIGKILL)
