@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
+import numpy as np
+
+from slowfast.config import derive
 from slowfast.datasets.annotations import Record
-from slowfast.datasets.annotations.epic import read_epic_csv
+from slowfast.datasets.annotations.epic import read_epic_csv, read_ids
 from slowfast.datasets.build import DATASET_REGISTRY
 from slowfast.datasets.options import check_paths, data_folder, find_list, video_options
 from slowfast.datasets.video_dataset import VideoDataset
@@ -12,8 +15,11 @@ from slowfast.utils.errors import UserError
 LISTS = {
     "train": ("train.csv", "EPIC_100_train.csv"),
     "val": ("val.csv", "EPIC_100_validation.csv"),
-    "test": ("test.csv",),
+    "test": ("test.csv", "EPIC_100_test_timestamps.csv"),
 }
+# The annotations' lists of rare classes and of people whom no training video shows.
+TAIL = {"verb": "EPIC_100_tail_verbs.csv", "noun": "EPIC_100_tail_nouns.csv"}
+UNSEEN = {"val": "EPIC_100_unseen_participant_ids_validation.csv", "test": "EPIC_100_unseen_participant_ids_test.csv"}
 # Where a video may lie below the root; {person}: the part of its id before "_".
 _PLACES = (
     *("{video}.mp4", "{video}.MP4", "videos/{video}.mp4", "videos/{video}.MP4"),
@@ -25,7 +31,15 @@ _ROWS_TO_LOOK_AT = 8
 
 @DATASET_REGISTRY.register("epic_kitchens")
 class EpicKitchens(VideoDataset):
-    """EPIC-KITCHENS-100; labels are (verb, noun)."""
+    """EPIC-KITCHENS-100; labels are (verb, noun), (-1, -1) in the challenge's test set.
+
+    Attributes:
+        clip_ids: narration id of each action, None where the list has none.
+        groups: "tail" and "unseen", where the annotations lie beside the list: see `evaluation.verb_noun.summarise`.
+    """
+
+    clip_ids = None
+    groups = {}
 
     @classmethod
     def from_cfg(cls, cfg, split):
@@ -34,10 +48,39 @@ class EpicKitchens(VideoDataset):
         path = find_list(folder, split, LISTS)
         if path is None:
             raise UserError(f"DATA.PATH_TO_DATA_DIR: {folder} has none of {', '.join(LISTS[split])}")
-        actions = read_epic_csv(path, skip_bad_lines=cfg.DATA.SKIP_BAD_LINES)
+        heads = derive.head_classes(cfg) or (None, None)
+        actions = read_epic_csv(path, *heads, skip_bad_lines=cfg.DATA.SKIP_BAD_LINES, labelled=split != "test")
         records = _records(actions, Path(cfg.DATA.PATH_PREFIX or folder))
         check_paths(path, records)
-        return cls(records, split, **video_options(cfg, split))
+        dataset = cls(records, split, **video_options(cfg, split))
+        if all(action.narration for action in actions):
+            dataset.clip_ids = [action.narration for action in actions]
+        dataset.groups = _groups(folder, "test" if "test" in path.name else "val", actions)
+        return dataset
+
+
+def _groups(folder, part, actions):
+    """Rows that count for the tail classes and for the unseen people; {} without the annotations' lists."""
+    groups = {}
+    if all((folder / name).is_file() for name in TAIL.values()):
+        verbs, nouns = ({int(text) for text in read_ids(folder / name, column)} for column, name in TAIL.items())
+        groups["tail"] = _tail(np.array([action.label for action in actions]), verbs, nouns)
+    if (folder / UNSEEN[part]).is_file():
+        people = read_ids(folder / UNSEEN[part], "participant_id")
+        unseen = np.array([_person(action.video) in people for action in actions])
+        groups["unseen"] = dict.fromkeys(("verb", "noun", "action"), unseen)
+    return groups
+
+
+def _tail(labels, verbs, nouns):
+    """Verbs and nouns count by their own class, actions where either is in the tail; labels (V, 2), sets of classes."""
+    verb, noun = np.isin(labels[:, 0], sorted(verbs)), np.isin(labels[:, 1], sorted(nouns))
+    return {"verb": verb, "noun": noun, "action": verb | noun}
+
+
+def _person(video):
+    """Participant of a video: the part of its name before "_"."""
+    return Path(video).name.split("_")[0]
 
 
 def _records(actions, root):
@@ -57,4 +100,4 @@ def _find_place(videos, root):
 
 
 def _fill(place, video):
-    return place.format(video=video, person=Path(video).name.split("_")[0])
+    return place.format(video=video, person=_person(video))

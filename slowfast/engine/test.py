@@ -126,7 +126,9 @@ def _conclude(cfg, ensemble, record):
     result = write_test_results(cfg.OUTPUT_DIR, ensemble, record, save_results_path=cfg.TEST.SAVE_RESULTS_PATH)
     for video in result["unreadable"]:
         log.error(f"unreadable test video {video['path']}: {video['reason']}")
-    metrics = " ".join(f"{name} {result[name]:.2f}" for name in ("top1_acc", "top5_acc", "map") if name in result)
+    metrics = " ".join(
+        f"{name} {value:.2f}" for name, value in result.items() if name.endswith("_acc") or name == "map"
+    )
     log.info(
         f"test: {metrics} over "
         f"{result['num_videos']} of {result['num_videos_listed']} videos, {result['num_views']} view(s) each, "

@@ -7,11 +7,22 @@ import numpy as np
 import torch
 
 
-def topk_correct(scores, labels, ks):
-    """How many rows have their label among the k largest scores.
+def label_ranks(scores, labels):
+    """How many classes rank ahead of each row's label, int64 (V,); K where the label's score is NaN.
 
-    Of equal scores the lower class index ranks first, so that the count never depends on a sorting algorithm, and
-    k = 1 agrees with argmax. A label whose score is NaN never counts as right.
+    Of equal scores the lower class index ranks first, so that a rank never depends on a sorting algorithm, and rank 0
+    agrees with argmax.
+
+    Args: scores: (V, K) tensor. labels: int64 (V,), on the same device.
+    """
+    own = scores.gather(1, labels[:, None])  # (V, 1)
+    classes = torch.arange(scores.shape[1], device=scores.device)
+    behind = (scores < own) | ((scores == own) & (classes >= labels[:, None]))  # the label itself included
+    return (~behind).sum(dim=1)
+
+
+def topk_correct(scores, labels, ks):
+    """How many rows have their label among the k largest scores, by `label_ranks`.
 
     Args:
         scores: (V, K), tensor on any device or array.
@@ -21,10 +32,7 @@ def topk_correct(scores, labels, ks):
         int64 tensor (len(ks),) on the device of `scores`; nothing waits for the device.
     """
     scores, labels = torch.as_tensor(scores), torch.as_tensor(labels).long()
-    own = scores.gather(1, labels[:, None])  # (V, 1)
-    classes = torch.arange(scores.shape[1], device=scores.device)
-    behind = (scores < own) | ((scores == own) & (classes >= labels[:, None]))  # the label itself included
-    rank = (~behind).sum(dim=1)  # (V,) classes ahead of the label; K where its score is NaN
+    rank = label_ranks(scores, labels)
     return torch.stack([(rank < min(k, scores.shape[1])).sum() for k in ks])
 
 

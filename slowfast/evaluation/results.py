@@ -13,7 +13,9 @@ from datetime import datetime, timezone
 import numpy as np
 import torch
 
-from slowfast.evaluation.class_names import read_class_names
+from slowfast.config import derive
+from slowfast.evaluation import verb_noun
+from slowfast.evaluation.class_names import find_class_names, read_class_names
 from slowfast.evaluation.metrics import (
     average_precision,
     confusion_matrix,
@@ -32,7 +34,8 @@ class RunRecord:
 
     Args:
         title: one line that names model and data, the heading of the picture.
-        paths, labels: of every listed video, by video id; labels are ints, or tensors (K,) of zeros and ones.
+        paths, labels: of every listed video, by video id; labels are ints, tensors (K,) of zeros and ones, or
+            (verb, noun), below 0 where they are unknown.
         class_names: K strings.
         num_views: views of each video.
         scores: "softmax" or "logits", what a view contributes to its video's score.
@@ -41,6 +44,9 @@ class RunRecord:
         world_size: processes that shared the test.
         checkpoint: {"path", "sha256", "epoch"} as `describe_checkpoint` gives it; None for random weights.
         config: the whole configuration as nested dicts.
+        head_classes: (verbs, nouns) where labels are of two parts; None otherwise.
+        clip_ids: the data set's own name of every listed video; None: it has none.
+        groups: name -> {"verb", "noun", "action"} -> bool (listed videos,): further accuracies, over these alone.
         provenance: {"code", "versions"}.
     """
 
@@ -55,6 +61,9 @@ class RunRecord:
     world_size: int
     checkpoint: dict | None
     config: dict
+    head_classes: tuple | None = None
+    clip_ids: list | None = None
+    groups: dict = field(default_factory=dict)
     provenance: dict = field(default_factory=lambda: {"code": code_version(), "versions": versions()})
 
     @classmethod
@@ -64,13 +73,14 @@ class RunRecord:
         Raises: UserError: DATA.CLASS_NAMES_PATH does not fit; better known before the test than after it.
         """
         scores, method = cfg.TEST.SCORES, cfg.DATA.ENSEMBLE_METHOD
+        names_file = find_class_names(cfg.DATA.CLASS_NAMES_PATH, cfg.DATA.PATH_TO_DATA_DIR)
         views = f"{cfg.TEST.NUM_ENSEMBLE_VIEWS} x {cfg.TEST.NUM_SPATIAL_CROPS} views"
         order = "" if cfg.TEST.FRAME_ORDER == "forward" else f", frames {cfg.TEST.FRAME_ORDER}"
         return cls(
             title=f"{cfg.MODEL.MODEL_NAME} on {cfg.TEST.DATASET}, {views}, {method} of {scores}{order}",
             paths=[record.path for record in dataset.records],
             labels=dataset.labels,
-            class_names=read_class_names(cfg.DATA.CLASS_NAMES_PATH, cfg.MODEL.NUM_CLASSES),
+            class_names=read_class_names(names_file, cfg.MODEL.NUM_CLASSES),
             num_views=dataset.num_views,
             scores=scores,
             ensemble_method=method,
@@ -78,6 +88,9 @@ class RunRecord:
             world_size=world_size,
             checkpoint=checkpoint,
             config=cfg,
+            head_classes=derive.head_classes(cfg),
+            clip_ids=getattr(dataset, "clip_ids", None),
+            groups=getattr(dataset, "groups", {}),
         )
 
 
@@ -89,10 +102,11 @@ def describe_checkpoint(path, epoch=None):
 def write_test_results(output_dir, ensemble, record, *, save_results_path=""):
     """Combine the views and write test_results.json, predictions.npz and confusion_matrix.png, each replaced whole.
 
-    Where any number of labels applies there is no confusion matrix, and labels have shape (V, K).
+    Where any number of labels applies there is no confusion matrix, and labels have shape (V, K); with a verb and a
+    noun neither, and labels (V, 2), scores (V, verbs + nouns).
 
-    predictions.npz: scores float32 (V, K), labels and video_ids int64 (V,), paths (V,), class_names (K,) as text;
-    loads with allow_pickle=False.
+    predictions.npz: scores float32 (V, K), labels and video_ids int64 (V,), paths (V,), class_names (K,) as text, with
+    a verb and a noun head_classes (2,), and clip_ids (V,) where the data set has them; loads with allow_pickle=False.
 
     Args:
         output_dir: folder of the run.
@@ -109,7 +123,7 @@ def write_test_results(output_dir, ensemble, record, *, save_results_path=""):
     scores, video_ids = result.scores, result.video_ids
     labels = np.asarray(record.labels, np.int64)[video_ids]
     matrix = None if labels.ndim == 2 else confusion_matrix(scores.argmax(axis=1), labels, len(record.class_names))
-    content = _content(scores, labels, matrix, ensemble, record)
+    content = _content(scores, labels, matrix, ensemble, record, video_ids)
 
     arrays = {
         "scores": scores,
@@ -118,6 +132,10 @@ def write_test_results(output_dir, ensemble, record, *, save_results_path=""):
         "paths": np.asarray([record.paths[i] for i in video_ids], np.str_),
         "class_names": np.asarray(record.class_names, np.str_),
     }
+    if record.head_classes:
+        arrays["head_classes"] = np.asarray(record.head_classes, np.int64)
+    if record.clip_ids is not None:
+        arrays["clip_ids"] = np.asarray([record.clip_ids[i] for i in video_ids], np.str_)
     atomic_write(os.path.join(output_dir, "predictions.npz"), lambda file: np.savez_compressed(file, **arrays))
     if save_results_path:
         tensors = [torch.from_numpy(scores), torch.from_numpy(labels)]
@@ -130,13 +148,24 @@ def write_test_results(output_dir, ensemble, record, *, save_results_path=""):
     return content
 
 
-def _content(scores, labels, matrix, ensemble, record):
+def _measure(scores, labels, matrix, record, video_ids):
+    """(metrics, per_class): dicts for the beginning and the end of the file."""
+    if record.head_classes:
+        groups = {
+            name: {part: rows[video_ids] for part, rows in chosen.items()} for name, chosen in record.groups.items()
+        }
+        probabilities = record.scores == "softmax"
+        metrics = verb_noun.summarise(scores, labels, record.head_classes, probabilities=probabilities, groups=groups)
+        return metrics, {}
     if matrix is None:
         metrics = {"map": mean_average_precision(scores, labels)}
-        per_class = {"per_class_ap": _per_class_ap(scores, labels, record.class_names)}
-    else:
-        metrics = dict(zip(("top1_acc", "top5_acc"), topk_accuracy(scores, labels, (1, 5))))
-        per_class = {"per_class_accuracy": _per_class(matrix, record.class_names)}
+        return metrics, {"per_class_ap": _per_class_ap(scores, labels, record.class_names)}
+    metrics = dict(zip(("top1_acc", "top5_acc"), topk_accuracy(scores, labels, (1, 5))))
+    return metrics, {"per_class_accuracy": _per_class(matrix, record.class_names)}
+
+
+def _content(scores, labels, matrix, ensemble, record, video_ids):
+    metrics, per_class = _measure(scores, labels, matrix, record, video_ids)
     unreadable = [{"path": path, "reason": reason} for path, reason in ensemble.unreadable.values()]
     return {
         **metrics,

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from slowfast.datasets.annotations.charades import read_charades_csv
-from slowfast.datasets.annotations.epic import Action, read_epic_csv, seconds
+from slowfast.datasets.annotations.epic import UNKNOWN, Action, read_epic_csv, seconds
 from slowfast.datasets.annotations.frame_lists import is_frame_list, read_frame_list
 from slowfast.datasets.annotations.splits import read_hmdb51_split, read_ucf101_split
 from slowfast.datasets.annotations.ssv2 import read_ssv2_json
@@ -82,10 +82,19 @@ P01_01_1,P01,P01_01,00:00:02.629,00:01:04.37,01:00:06.17,262,370,"turn on, light
 
 def test_epic_official(write):
     assert read_epic_csv(write("EPIC_100_train.csv", OFFICIAL)) == [
-        Action("P01_01", (3, 3), (0.14, 3.37), 8, 202),
-        Action("P01_01", (6, 114), (64.37, 3606.17), 262, 370),
+        Action("P01_01", (3, 3), (0.14, 3.37), 8, 202, "P01_01_0"),
+        Action("P01_01", (6, 114), (64.37, 3606.17), 262, 370, "P01_01_1"),
     ]
     assert seconds("01:02:03.5") == 3723.5
+
+
+def test_epic_without_labels(write):
+    """The challenge's test set; a list for training needs them."""
+    text = "narration_id,video_id,start_timestamp,stop_timestamp\nP01_01_0,P01_01,00:00:00.14,00:00:03.37\n"
+    path = write("EPIC_100_test_timestamps.csv", text)
+    assert read_epic_csv(path, 97, 300, labelled=False)[0].label == UNKNOWN
+    with pytest.raises(UserError, match="no column verb_class, noun_class"):
+        read_epic_csv(path, 97, 300)
 
 
 @pytest.mark.parametrize(

@@ -161,6 +161,34 @@ def test_epic_files_of_their_own(build, tmp_path):
         assert build("epic_kitchens", split)[0, 0, None].label == (2, 7)
 
 
+def test_epic_labels_out_of_range(build, tmp_path):
+    write_clip(tmp_path / "P01_11_0.mp4", 9)
+    (tmp_path / "train.csv").write_text("P01_11_0,2,7\n")
+    keys = {"MODEL__NUM_CLASSES": 9, "TASK": "verb_noun"}
+    assert build("epic_kitchens", "train", MODEL__HEAD_CLASSES=[3, 8], **keys).labels == [(2, 7)]
+    with pytest.raises(UserError, match=r"train\.csv:1: noun 7 is out of range, expected 0 to 6"):
+        build("epic_kitchens", "train", MODEL__HEAD_CLASSES=[3, 7], **keys)
+
+
+def test_epic_groups(build, tmp_path):
+    """Verb 2 and noun 5 are rare, nobody saw P02: by the annotations' own lists."""
+    write_clip(tmp_path / "P01_01.mp4", 20, fps=10)
+    rows = [("P01_01", 2, 7), ("P01_01", 3, 5), ("P02_01", 3, 7)]
+    rows = "".join(f"n{i},{v},00:00:00.00,00:00:01.00,{a},{b}\n" for i, (v, a, b) in enumerate(rows))
+    header = "narration_id,video_id,start_timestamp,stop_timestamp,verb_class,noun_class\n"
+    (tmp_path / "EPIC_100_validation.csv").write_text(header + rows)
+    assert build("epic_kitchens", "test").groups == {}
+    (tmp_path / "EPIC_100_tail_verbs.csv").write_text("verb\n2\n")
+    (tmp_path / "EPIC_100_tail_nouns.csv").write_text("noun\n5\n")
+    (tmp_path / "EPIC_100_unseen_participant_ids_validation.csv").write_text("participant_id\nP02\n")
+    data = build("epic_kitchens", "test")
+    assert data.clip_ids == ["n0", "n1", "n2"]
+    tail, unseen = data.groups["tail"], data.groups["unseen"]
+    assert tail["verb"].tolist() == [True, False, False] and tail["noun"].tolist() == [False, True, False]
+    assert tail["action"].tolist() == [True, True, False]
+    assert all(rows.tolist() == [False, False, True] for rows in unseen.values())
+
+
 def test_ucf101_and_hmdb51(build, tmp_path):
     for name in ("Archery/v_a.avi", "YoYo/v_b.avi"):
         write_clip(tmp_path / "UCF-101" / name, 9)

@@ -151,6 +151,8 @@ def config(names_path=""):
         ),
         DATA=SimpleNamespace(ENSEMBLE_METHOD="max", CLASS_NAMES_PATH=names_path),
         MODEL=SimpleNamespace(MODEL_NAME="XViT", NUM_CLASSES=2),
+        TASK="classification",
+        TRAIN=SimpleNamespace(DATASET="kinetics"),
     )
 
 
@@ -166,3 +168,32 @@ def test_record_from_configuration(tmp_path):
     (tmp_path / "names.txt").write_text("no\n")
     with pytest.raises(UserError, match="CLASS_NAMES_PATH"):
         RunRecord.from_cfg(config(tmp_path / "names.txt"), dataset, None, world_size=2)
+
+
+def test_a_verb_and_a_noun(tmp_path):
+    ensemble = ViewEnsemble(3, 1, 5)
+    scores = np.array([[0.9, 0.1, 0.2, 0.7, 0.1], [0.4, 0.6, 0.5, 0.3, 0.2], [0.3, 0.7, 0.1, 0.1, 0.8]], np.float32)
+    ensemble.add([0, 1, 2], [0, 0, 0], scores)
+    everywhere = dict.fromkeys(("verb", "noun", "action"), np.array([False, True, True]))
+    record = RunRecord(
+        title="",
+        paths=["a", "b", "c"],
+        labels=[(0, 1), (1, 0), (0, 2)],
+        class_names=list("01234"),
+        num_views=1,
+        scores="softmax",
+        ensemble_method="sum",
+        frame_order="forward",
+        world_size=1,
+        checkpoint=None,
+        config={},
+        head_classes=(2, 3),
+        clip_ids=["P01_1", "P01_2", "P02_1"],
+        groups={"unseen": everywhere},
+    )
+    told = write_test_results(tmp_path, ensemble, record)
+    assert told["verb_top1_acc"] == told["action_top1_acc"] == pytest.approx(200 / 3) and told["noun_top1_acc"] == 100
+    assert told["unseen"]["action_top1_acc"] == 50
+    stored = np.load(tmp_path / "predictions.npz")
+    assert stored["head_classes"].tolist() == [2, 3] and stored["clip_ids"].tolist() == ["P01_1", "P01_2", "P02_1"]
+    assert not (tmp_path / "confusion_matrix.png").exists()

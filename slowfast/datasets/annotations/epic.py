@@ -6,27 +6,33 @@ from dataclasses import dataclass
 from slowfast.datasets.annotations.lines import Problems, numbered_lines, parse_class, read_table
 from slowfast.utils.errors import UserError
 
-_OFFICIAL = ("video_id", "start_timestamp", "stop_timestamp", "verb_class", "noun_class")
+_OFFICIAL = ("video_id", "start_timestamp", "stop_timestamp")  # and verb_class, noun_class, but for the test set
+UNKNOWN = (-1, -1)  # label of an action of the test set
 _SHORT = "one 'video,verb,noun' per line"
 
 
 @dataclass(frozen=True)
 class Action:
-    """One action: video id or path, (verb, noun), and where it lies; the last three None for a file of its own."""
+    """One action: video id or path, (verb, noun), and where it lies; the last three None for a file of its own.
+
+    narration: the action's own id, "" where the list has none; label: UNKNOWN where the list has none.
+    """
 
     video: str
     label: tuple
     span_s: tuple | None = None
     first_frame: int | None = None  # as the official frame folders count, from 1
     last_frame: int | None = None
+    narration: str = ""
 
 
-def read_epic_csv(path, num_verbs=None, num_nouns=None, *, skip_bad_lines=False):
+def read_epic_csv(path, num_verbs=None, num_nouns=None, *, skip_bad_lines=False, labelled=True):
     """list of Action of either format; which one, the first line tells.
 
     Args:
         num_verbs, num_nouns: labels must be below; None: unchecked.
         skip_bad_lines: leave out lines that do not fit, with a warning.
+        labelled: False: an official file may lack the columns of the classes; labels are then UNKNOWN.
     Raises:
         UserError: a line that does not fit, by file and line.
     Source: github.com/epic-kitchens/epic-kitchens-100-annotations, README.
@@ -34,9 +40,14 @@ def read_epic_csv(path, num_verbs=None, num_nouns=None, *, skip_bad_lines=False)
     problems = Problems(path, skip_bad_lines)
     counts = (num_verbs, num_nouns)
     first = numbered_lines(path, _SHORT)[0][1]
-    rows = _official_rows(path) if "start_timestamp" in first else _short_rows(path)
+    official = "start_timestamp" in first
+    known = not official or labelled or "verb_class" in first
+    rows = _official_rows(path, known) if official else _short_rows(path)
     actions = []
     for number, video, texts, place in rows:
+        if not known:
+            actions.append(Action(video, UNKNOWN, **_parse_place(place)))
+            continue
         labels = [parse_class(text, count, None, what) for text, count, what in zip(texts, counts, ("verb", "noun"))]
         wrong = next((problem for _, problem in labels if problem), None)
         if not video or len(texts) != 2:
@@ -64,9 +75,10 @@ def _short_rows(path):
         yield number, video, texts, None
 
 
-def _official_rows(path):
-    for number, row in read_table(path, _OFFICIAL):
-        yield number, row["video_id"], [row["verb_class"], row["noun_class"]], row
+def _official_rows(path, known):
+    classes = ("verb_class", "noun_class") if known else ()
+    for number, row in read_table(path, (*_OFFICIAL, *classes)):
+        yield number, row["video_id"], [row[name] for name in classes], row
 
 
 def _parse_place(row):
@@ -76,7 +88,7 @@ def _parse_place(row):
     start, stop = seconds(row["start_timestamp"]), seconds(row["stop_timestamp"])
     if stop <= start:
         raise ValueError(f"stop_timestamp {row['stop_timestamp']} is not after {row['start_timestamp']}")
-    place = {"span_s": (start, stop)}
+    place = {"span_s": (start, stop), "narration": row.get("narration_id", "")}
     if row.get("start_frame") and row.get("stop_frame"):
         place |= {"first_frame": int(row["start_frame"]), "last_frame": int(row["stop_frame"])}
     return place
@@ -92,3 +104,8 @@ def seconds(text):
     if len(parts) != 3:
         raise ValueError(f"time {text!r} is not HH:MM:SS.ss")
     return 3600 * hours + 60 * minutes + rest
+
+
+def read_ids(path, column):
+    """Set of the texts in one column of a list of tail classes or participants. Raises: UserError."""
+    return {row[column] for _, row in read_table(path, (column,))}
