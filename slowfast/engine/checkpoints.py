@@ -9,7 +9,7 @@ from slowfast.utils import distributed
 from slowfast.utils.errors import UserError
 from slowfast.utils.io import atomic_write, atomic_write_text
 from slowfast.utils.logging import get_logger
-from slowfast.weights import fetch, load_pretrained, read_checkpoint, state_dict_of
+from slowfast.weights import fetch, load_pretrained, read_checkpoint, start, state_dict_of
 
 NAME = re.compile(r"checkpoint_epoch_(\d{5})(?:_iter_(\d{8}))?\.pyth")
 
@@ -100,7 +100,8 @@ def initialise(state, cfg, checkpoints):
     """Bring a fresh state to where training starts.
 
     With TRAIN.AUTO_RESUME the run's own last checkpoint; else, or without one, TRAIN.CHECKPOINT_FILE_PATH: as a whole
-    where it is a checkpoint of this trainer and TRAIN.CHECKPOINT_EPOCH_RESET is off, its weights alone otherwise.
+    where it is a checkpoint of this trainer and TRAIN.CHECKPOINT_EPOCH_RESET is off, its weights alone otherwise;
+    without either, what the model's class starts from (`weights.start`), or random weights.
 
     Raises: UserError naming the file where it cannot be used, or gives less than WEIGHTS.MIN_MATCHED of the backbone.
     """
@@ -118,6 +119,11 @@ def initialise(state, cfg, checkpoints):
                 state.average.restart(state.model)
             get_logger().info(f"starting from the weights of {path}\n{report.table()}")
             report.require(cfg.WEIGHTS.MIN_MATCHED, path)
+    else:
+        for text in start(state.model, cfg):
+            get_logger().info(text)
+        if state.average is not None:
+            state.average.restart(state.model)
 
 
 def resume(state, path):

@@ -5,6 +5,7 @@ from slowfast.weights.fetch import fetch
 from slowfast.weights.load import LoadReport, load_pretrained, load_weights
 from slowfast.weights.read import read_checkpoint, read_state_dict, state_dict_of
 from slowfast.weights.rules import WeightRules, weight_rules
+from slowfast.weights.start import start, starts_from
 
 __all__ = [
     "LoadReport",
@@ -14,6 +15,8 @@ __all__ = [
     "load_weights",
     "read_checkpoint",
     "read_state_dict",
+    "start",
+    "starts_from",
     "state_dict_of",
     "weight_rules",
 ]

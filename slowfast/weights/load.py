@@ -42,6 +42,11 @@ class LoadReport:
         return not (self.resized or self.dropped or self.missing or self.unexpected)
 
     @property
+    def filled(self):
+        """Names of the model's entries that came from the file, resized ones included."""
+        return [*self.matched, *(name for name, *_ in self.resized)]
+
+    @property
     def unfilled(self):
         """Names of the model's entries that keep the values they had."""
         return [*self.missing, *(name for name, _, shape in self.dropped if shape is not None)]

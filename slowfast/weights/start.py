@@ -1,0 +1,24 @@
+"""What a model starts from when no checkpoint is named: other people's parts, put together by a function of its own."""
+
+STARTS = {}  # class name of a model -> function of (model, cfg)
+
+
+def starts_from(class_name):
+    """Decorator: this function of (model, cfg) fills a model of that class before training; it gives texts for the log.
+
+    It is asked where neither the run's own checkpoints nor TRAIN.CHECKPOINT_FILE_PATH are to be loaded, and before a
+    checkpoint that holds the trained part of a model alone.
+    """
+
+    def register(function):
+        assert class_name not in STARTS, f"two starts for '{class_name}'"
+        STARTS[class_name] = function
+        return function
+
+    return register
+
+
+def start(model, cfg):
+    """Fill `model` if its class has a start; list of texts for the log, empty where there is none."""
+    function = STARTS.get(type(model).__name__)
+    return function(model, cfg) if function else []
