@@ -1,7 +1,14 @@
 """CAST as its golden cases describe it."""
 
+import torch
+from torch import nn
+
 from projects.cast.model import CAST
+from projects.cast.weights import load_expert
+from slowfast.evaluation.ensemble import ViewEnsemble
+from slowfast.evaluation.verb_noun import verb_noun_hits
 from slowfast.parity.subject import Subject, builds
+from slowfast.tasks.verb_noun import VerbNoun
 
 
 @builds("CAST")
@@ -39,4 +46,44 @@ def cast_of(hyper):
         down_ratio=hyper["down_ratio"],
         adapter_ratio=hyper["adapter_ratio"],
         mlp_adapter_scale=hyper.get("mlp_adapter_scale", 0.5),
+    )
+
+
+@builds("CAST-evaluation")
+def build_evaluation(case):
+    """The merge of views and the counting of hits, as a test run does them."""
+    heads = case.hyper_parameters["num_verbs"], case.hyper_parameters["num_nouns"]
+
+    def run(inputs):
+        logits = torch.cat([inputs["verb_scores"], inputs["noun_scores"]], dim=-1).detach()  # (V, views, K)
+        num_videos, num_views, _ = logits.shape
+        ensemble = ViewEnsemble(num_videos, num_views, sum(heads))
+        probabilities = VerbNoun(heads).predict(lambda scores: scores, logits.flatten(0, 1))
+        rows = torch.arange(num_videos * num_views)
+        ensemble.add(rows // num_views, rows % num_views, probabilities)
+        merged = torch.from_numpy(ensemble.finalize().scores)
+        labels = torch.stack([inputs["verb_labels"], inputs["noun_labels"]], dim=1)
+        hits = verb_noun_hits(merged, labels, heads, probabilities=True)
+        outputs = {name: right.to(logits.dtype) for name, right in hits.items()}
+        for name, part in zip(("verb", "noun"), merged.split(heads, dim=1)):
+            outputs[f"{name}_probabilities"] = (part / num_views).to(logits.dtype)
+            outputs[f"{name}_prediction"] = part.argmax(dim=1).to(logits.dtype)
+        return outputs
+
+    return Subject(nn.Module(), run, feature_modules={})
+
+
+@builds("CAST-expert-load")
+def build_from_experts(case):
+    """CAST filled from the case's CLIP and VideoMAE weights, as training fills it from their files."""
+    model = cast_of(case.hyper_parameters)
+    filled = set()
+    for source in ("clip", "videomae"):
+        filled |= set(load_expert(model, case.tensors[source], source).filled)
+    return Subject(
+        model,
+        lambda inputs: {"logits": model(inputs["video"])},
+        feature_modules={},
+        filled=filled,
+        sources=("clip", "videomae"),
     )
