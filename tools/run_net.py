@@ -11,7 +11,7 @@ from slowfast.engine.plan import dry_run
 from slowfast.engine.test import test
 from slowfast.engine.train import train
 from slowfast.utils.command_line import run_command
-from slowfast.utils.errors import EXIT_DONE
+from slowfast.utils.errors import EXIT_DONE, EXIT_PREEMPTED
 
 JOBS = {"TRAIN": train, "TEST": test, "BENCHMARK": benchmark}  # in this order
 
@@ -55,7 +55,10 @@ def main(argv=None):
             continue
         for name, job in JOBS.items():
             if cfg[name].ENABLE:
-                code = max(code, launch(job, cfg, args.init_method))
+                ended = launch(job, cfg, args.init_method)
+                if ended == EXIT_PREEMPTED:
+                    return ended
+                code = max(code, ended)
     return code
 
 

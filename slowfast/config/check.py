@@ -9,6 +9,9 @@ from slowfast.config.node import CfgNode, get, leaves
 
 CHOICES = {
     "DIST_BACKEND": ("nccl", "gloo"),
+    "DIST.COMM_HOOK": ("", "bf16"),
+    "BN.NORM_TYPE": ("batchnorm", "sync_batchnorm"),
+    "CHECKPOINT.ON_SAVE_ERROR": ("stop", "warn"),
     "TRAIN.PRECISION": ("", "fp32", "bf16", "fp16"),
     "TRAIN.CHECKPOINT_TYPE": ("pytorch", "caffe2"),
     "TEST.CHECKPOINT_TYPE": ("pytorch", "caffe2"),
@@ -44,6 +47,7 @@ AT_LEAST = {
     ),
     1: (
         *("NUM_PROCS", "NUM_SHARDS", "LOG_PERIOD"),
+        *("DIST.TIMEOUT_SEC", "DIST.PREEMPT_DEADLINE_SEC", "BN.NUM_SYNC_DEVICES"),
         *("TRAIN.BATCH_SIZE", "TRAIN.EVAL_PERIOD", "TRAIN.CHECKPOINT_PERIOD", "TRAIN.MAX_UNREADABLE_IN_A_ROW"),
         *("TEST.BATCH_SIZE", "TEST.NUM_ENSEMBLE_VIEWS"),
         *("DATA.NUM_FRAMES", "DATA.SAMPLING_RATE", "DATA.TARGET_FPS", "DATA.TRAIN_CROP_SIZE", "DATA.TEST_CROP_SIZE"),

@@ -8,6 +8,7 @@ from slowfast.datasets.collate import collate
 from slowfast.datasets.samplers import EvalBatchSampler, TrainBatchSampler
 from slowfast.utils.errors import UserError
 from slowfast.utils.registry import Registry
+from slowfast.utils.signals import shield_data_worker
 
 DATASET_REGISTRY = Registry("data set", "TRAIN.DATASET / TEST.DATASET")
 
@@ -48,7 +49,7 @@ def construct_loader(cfg, split, *, rank=0, world_size=1):
         num_workers=workers,
         collate_fn=collate,
         pin_memory=cfg.DATA_LOADER.PIN_MEMORY and torch.cuda.is_available(),
-        worker_init_fn=_use_one_thread,
+        worker_init_fn=_prepare_worker,
         persistent_workers=workers > 0,
         prefetch_factor=cfg.DATA_LOADER.PREFETCH_FACTOR if workers > 0 else None,
     )
@@ -64,6 +65,7 @@ class ClipLoader(DataLoader):
             yield batch
 
 
-def _use_one_thread(worker):
+def _prepare_worker(worker):
+    shield_data_worker()
     torch.set_num_threads(1)
     cv2.setNumThreads(0)

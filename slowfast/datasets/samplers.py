@@ -48,11 +48,26 @@ class TrainBatchSampler:
 
     def __iter__(self):
         epoch, step = self.epoch, self.step
-        order = numpy_rng(self.seed, "order", epoch).permutation(self.num_samples).tolist()
-        per_micro_step = self.batch_size * self.world_size
-        first = step * self.effective_batch + self.rank * self.batch_size
-        for start in range(first, self.steps_per_epoch * self.effective_batch, per_micro_step):
+        order = self._order(epoch)
+        for start in range(self._first(step, self.rank), self.steps_per_epoch * self.effective_batch, self._stride()):
             yield [(epoch, index, None) for index in order[start : start + self.batch_size]]
+
+    def step_items(self, epoch, step, rank):
+        """Indices of all clips that process `rank` sees in one optimizer step."""
+        order, first = self._order(epoch), self._first(step, rank)
+        starts = [first + micro * self._stride() for micro in range(self.accumulate)]
+        return [index for start in starts for index in order[start : start + self.batch_size]]
+
+    def _order(self, epoch):
+        return numpy_rng(self.seed, "order", epoch).permutation(self.num_samples).tolist()
+
+    def _first(self, step, rank):
+        """Place in the order of a process's first clip of an optimizer step."""
+        return step * self.effective_batch + rank * self.batch_size
+
+    def _stride(self):
+        """Places from one micro-batch to the process's next one."""
+        return self.batch_size * self.world_size
 
 
 class EvalBatchSampler:
@@ -67,8 +82,10 @@ class EvalBatchSampler:
     """
 
     def __init__(self, num_items, batch_size, rank=0, world_size=1):
+        self.num_items = num_items
         self.batch_size = batch_size
-        self.items = range(num_items * rank // world_size, num_items * (rank + 1) // world_size)
+        self.world_size = world_size
+        self.items = self._share(rank)
 
     def __len__(self):
         return -(-len(self.items) // self.batch_size)
@@ -76,3 +93,10 @@ class EvalBatchSampler:
     def __iter__(self):
         for start in range(0, len(self.items), self.batch_size):
             yield [(0, index, None) for index in self.items[start : start + self.batch_size]]
+
+    def batch_items(self, batch, rank):
+        """Items of one batch, counted from 0, of process `rank`; none beyond its last."""
+        return list(self._share(rank)[batch * self.batch_size : (batch + 1) * self.batch_size])
+
+    def _share(self, rank):
+        return range(self.num_items * rank // self.world_size, self.num_items * (rank + 1) // self.world_size)

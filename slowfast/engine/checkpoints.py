@@ -1,10 +1,16 @@
 """Checkpoints of a run: named by position, written whole, pruned; and where a run starts from."""
 
+import os
 import re
+import shutil
+import zipfile
+from functools import partial
 from pathlib import Path
 
 import torch
 
+from slowfast.engine import watchdog
+from slowfast.engine.background import BackgroundWriter
 from slowfast.utils import distributed
 from slowfast.utils.errors import UserError
 from slowfast.utils.io import atomic_write, atomic_write_text
@@ -12,53 +18,108 @@ from slowfast.utils.logging import get_logger
 from slowfast.weights import fetch, load_pretrained, read_checkpoint, start, state_dict_of
 
 NAME = re.compile(r"checkpoint_epoch_(\d{5})(?:_iter_(\d{8}))?\.pyth")
+SET_ASIDE = ".damaged"  # put behind the name of a file that cannot be resumed from
 
 
 class Checkpointer:
     """OUTPUT_DIR/checkpoints: the last K checkpoints, best.pyth, and `last`, a text file with the newest one's name.
 
     `checkpoint_epoch_00002.pyth` was written after two epochs, `checkpoint_epoch_00002_iter_00000250.pyth` in the
-    third one, after 250 optimizer steps in all.
+    third one, after 250 optimizer steps in all. At no moment is there no good one: a file is written whole before
+    `last` names it, and only then are older ones removed.
 
     Args:
-        cfg: its OUTPUT_DIR, CHECKPOINT.KEEP_LAST (0: keep all) are used; its text is stored in each checkpoint.
+        cfg: its OUTPUT_DIR and CHECKPOINT.{KEEP_LAST (0: keep all), ON_SAVE_ERROR, ASYNC} are used; its text is stored
+            in each checkpoint.
     """
 
     def __init__(self, cfg):
         self.folder = Path(cfg.OUTPUT_DIR) / "checkpoints"
         self.keep_last = cfg.CHECKPOINT.KEEP_LAST
+        self.goes_on = cfg.CHECKPOINT.ON_SAVE_ERROR == "warn"
         self.cfg_text = cfg.dump()
+        self.background = BackgroundWriter() if cfg.CHECKPOINT.ASYNC else None
+        self.saved_step = None  # optimizer steps of the newest state handed to `save`
 
-    def save(self, state, *, epoch_done=False):
+    def save(self, state, *, epoch_done=False, best=False):
         """Write the state under its position's name, then point `last` to it, then remove what is too old.
 
         Args:
             epoch_done: all steps of the running epoch are done but not its validation: resuming starts with that.
+            best: it is also best.pyth.
+        Raises: UserError naming the file that cannot be written, unless CHECKPOINT.ON_SAVE_ERROR is "warn". With
+            CHECKPOINT.ASYNC the next call, `check` or `finish` raises it.
         """
         name = f"checkpoint_epoch_{state.epoch + epoch_done:05d}"
         if state.step_in_epoch and not epoch_done:
             name += f"_iter_{state.step:08d}"
-        self._write(state, f"{name}.pyth")
-        if distributed.is_main():
-            atomic_write_text(self.folder / "last", f"{name}.pyth\n")
-            self._prune()
+        self.saved_step = state.step
+        self._hand_over(state, partial(self._write, f"{name}.pyth", best=best, numbered=True))
 
     def save_best(self, state):
-        self._write(state, "best.pyth")
+        """Write the state as best.pyth alone."""
+        self._hand_over(state, partial(self._write, "best.pyth"))
 
-    def _write(self, state, name):
+    def check(self):
+        """Raises, or warns of, what went wrong with a background write that has ended."""
+        if self.background is not None and not self.background.busy():
+            self._guarded(self.background.wait)
+
+    def finish(self):
+        """Wait for a background write; raises or warns as `check`."""
+        if self.background is not None:
+            self._guarded(self.background.wait)
+
+    def _hand_over(self, state, write):
         if not distributed.is_main():
             return
+        watchdog.beat("saving")
+        self.finish()
         payload = state.state_dict() | {"cfg": self.cfg_text}
-        try:
-            atomic_write(self.folder / name, lambda file: torch.save(payload, file))
-        except OSError as error:
-            raise UserError(f"cannot write {self.folder / name}: {error}. Free space or change OUTPUT_DIR") from None
+        if self.background is None:
+            self._guarded(lambda: write(payload))
+        else:
+            self.background.submit(payload, write)
 
-    def _prune(self):
+    def _guarded(self, write):
+        try:
+            write()
+        except UserError as error:
+            if not self.goes_on:
+                raise
+            get_logger().error(f"{error}. Going on without (CHECKPOINT.ON_SAVE_ERROR warn)")
+
+    def _write(self, name, payload, *, best=False, numbered=False):
+        path = self.folder / name
+        try:
+            atomic_write(path, lambda file: torch.save(payload, file))
+            if numbered:
+                path = self.folder / "last"
+                atomic_write_text(path, f"{name}\n")
+                self._prune(name)
+            if best:
+                path = self.folder / "best.pyth"
+                _link(self.folder / name, path)
+        except (OSError, RuntimeError) as error:
+            cause = _os_error(error)
+            if cause is None:
+                raise
+            raise UserError(
+                f"cannot write {path}: {cause.strerror}. The checkpoints before it stay as they are. Free space or "
+                "change OUTPUT_DIR"
+            ) from None
+
+    def _prune(self, newest):
         if self.keep_last > 0:
-            for path in self.all()[: -self.keep_last]:
+            others = [path for path in self.all() if path.name != newest]
+            for path in others[: max(0, len(others) - self.keep_last + 1)]:
                 path.unlink()
+
+    def clear_temporaries(self):
+        """Remove the unfinished files of a run that was killed while it saved."""
+        for pattern in (".checkpoint_epoch_*", ".best.pyth.*", ".last.*"):
+            for path in self.folder.glob(pattern):
+                path.unlink(missing_ok=True)
 
     def all(self):
         """Paths of the periodic checkpoints, oldest first."""
@@ -67,14 +128,88 @@ class Checkpointer:
         found = [(NAME.fullmatch(path.name), path) for path in self.folder.iterdir()]
         return [path for match, path in sorted((_position(m), p) for m, p in found if m)]
 
-    def last(self):
-        """Path of the newest checkpoint: the one that `last` names, else the furthest one; None without any."""
+    def newest_first(self):
+        """Paths of the periodic checkpoints: the one that `last` names, then the others from the furthest one back."""
         pointer = self.folder / "last"
-        if pointer.is_file():
-            path = self.folder / pointer.read_text().strip()
-            if path.is_file():
+        paths = self.all()[::-1]
+        named = self.folder / pointer.read_text(errors="replace").strip() if pointer.is_file() else None
+        return sorted(paths, key=lambda path: path != named)
+
+    def last(self):
+        """Path of the newest checkpoint, whatever it holds; None without any."""
+        return next(iter(self.newest_first()), None)
+
+    def last_good(self):
+        """Path of the newest checkpoint that can be resumed from; None without any. In all processes the same.
+
+        Those that are newer but damaged or foreign are renamed, told of, and no longer counted.
+
+        Raises: UserError: there are checkpoints, and none is good.
+        """
+        return distributed.broadcast_object(self._find_good() if distributed.is_main() else None)
+
+    def _find_good(self):
+        bad = {}
+        for path in self.newest_first():
+            reason = find_damage(path)
+            if reason is None:
+                self._set_aside(bad, path)
                 return path
-        return next(reversed(self.all()), None)
+            bad[path] = reason
+        if bad:
+            listed = "\n".join(f"{path} {reason}" for path, reason in bad.items())
+            raise UserError(
+                f"{listed}\nno good checkpoint is left. Start anew with another OUTPUT_DIR or TRAIN.AUTO_RESUME False; "
+                "a file's weights alone can be used through TRAIN.CHECKPOINT_FILE_PATH"
+            )
+        return None
+
+    def _set_aside(self, bad, good):
+        for path, reason in bad.items():
+            get_logger().warning(f"{path} {reason}; going back to {good.name}")
+            try:
+                path.rename(path.with_name(path.name + SET_ASIDE))
+            except OSError as error:
+                get_logger().warning(f"cannot rename {path}: {error.strerror}")
+
+
+def find_damage(path):
+    """Why a file cannot be resumed from, as the end of a sentence; None for a whole checkpoint of this trainer.
+
+    Checks every byte against the sums in the file, about a second a GB; torch.load itself does not.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            broken = archive.testzip()
+    except Exception as error:  # zipfile raises nearly anything on foreign bytes
+        return f"is damaged, cut short or no checkpoint ({error})"
+    if broken is not None:
+        return f"is damaged: {broken} in it is not what was written"
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        return None if "train_state" in content else "is not a checkpoint of this trainer"
+    except Exception as error:  # as above
+        return f"is not a checkpoint of this trainer ({type(error).__name__})"
+
+
+def _link(existing, path):
+    """Give a file a second name in place of what has it; a copy where the file system knows no links."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.unlink(missing_ok=True)
+    try:
+        os.link(existing, temporary)
+    except OSError:
+        with open(existing, "rb") as source:
+            atomic_write(path, lambda file: shutil.copyfileobj(source, file))
+    else:
+        os.replace(temporary, path)
+
+
+def _os_error(error):
+    """The OSError behind an exception; torch's writer hides it behind a RuntimeError. None: there is none."""
+    while error is not None and not isinstance(error, OSError):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 def _position(match):
@@ -99,13 +234,15 @@ def fetch_weights(location, cfg, sha256):
 def initialise(state, cfg, checkpoints):
     """Bring a fresh state to where training starts.
 
-    With TRAIN.AUTO_RESUME the run's own last checkpoint; else, or without one, TRAIN.CHECKPOINT_FILE_PATH: as a whole
-    where it is a checkpoint of this trainer and TRAIN.CHECKPOINT_EPOCH_RESET is off, its weights alone otherwise;
+    With TRAIN.AUTO_RESUME the run's own last good checkpoint; else, or without one, TRAIN.CHECKPOINT_FILE_PATH: as a
+    whole where it is a checkpoint of this trainer and TRAIN.CHECKPOINT_EPOCH_RESET is off, its weights alone otherwise;
     without either, what the model's class starts from (`weights.start`), or random weights.
 
     Raises: UserError naming the file where it cannot be used, or gives less than WEIGHTS.MIN_MATCHED of the backbone.
     """
-    path = checkpoints.last() if cfg.TRAIN.AUTO_RESUME else None
+    if distributed.is_main():
+        checkpoints.clear_temporaries()
+    path = checkpoints.last_good() if cfg.TRAIN.AUTO_RESUME else None
     if path is not None:
         resume(state, path)
     elif cfg.TRAIN.CHECKPOINT_FILE_PATH:

@@ -1,43 +1,59 @@
-"""Start a job in as many processes as the configuration asks for, and end it as a whole."""
+"""Start a job in as many processes as are asked for, or take part in it as one of them, and end it as a whole."""
 
+import os
 import traceback
+from dataclasses import replace
 from datetime import timedelta
 
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
+from torch.distributed.rendezvous import rendezvous
 
 from slowfast.config import import_projects
 from slowfast.config.derive import num_processes
+from slowfast.engine import failures, preemption, watchdog
+from slowfast.engine.places import Place, given_place
+from slowfast.engine.spawning import run_spawned
 from slowfast.utils import distributed
-from slowfast.utils.errors import ConfigError, UserError
+from slowfast.utils.errors import ConfigError, JobError, UserError
 from slowfast.utils.logging import get_logger, setup_logging
 
 LOCALHOST = "127.0.0.1"
 
 
 def launch(job, cfg, init_method=None):
-    """Run job(cfg, device) in every process of this machine.
+    """Run job(cfg, device) in every process of the run.
 
-    One process: here. Several: spawned, NUM_GPUS of them with NCCL, or NUM_PROCS with gloo on a machine without CUDA.
+    The processes are those that torchrun or srun started; else one, here; else several, spawned: NUM_GPUS of them with
+    NCCL, or NUM_PROCS with gloo on a machine without CUDA.
 
     Args:
         job: importable function (cfg, torch.device) -> exit code; the first process's code counts.
         cfg: frozen configuration.
-        init_method: URL where machines meet, for NUM_SHARDS > 1; the same on each.
+        init_method: URL where machines meet, for NUM_SHARDS > 1 without torchrun or srun; the same on each.
     Returns:
-        the job's exit code.
+        the job's exit code; 75 (EXIT_PREEMPTED) where SIGUSR1 or SIGTERM ended it.
     Raises:
-        UserError: raised by the job in any process, or there are fewer GPUs than NUM_GPUS.
-        RuntimeError: a process crashed; the text holds its traceback.
+        UserError: raised by the job in any process, or there are fewer GPUs than needed.
+        JobError: a process crashed, died or stalled; the text holds its traceback or what is known of it.
     """
-    setup_logging(cfg.OUTPUT_DIR if cfg.SHARD_ID == 0 else None)
+    place = given_place(os.environ)
+    main = cfg.SHARD_ID == 0 if place is None else place.rank == 0
+    setup_logging(cfg.OUTPUT_DIR if main else None, quiet=place is not None and not main)
+    if main:
+        preemption.remove_marker(cfg.OUTPUT_DIR)
+    if place is not None:
+        return _take_given_place(job, cfg, place)
     local_size = _local_size(cfg)
-    world_size = local_size * cfg.NUM_SHARDS
-    if world_size == 1:
-        _set_threads(cfg, 1)
-        return job(cfg, _device(cfg, 0))
-    return _spawn(job, cfg, local_size, world_size, init_method)
+    place = Place(cfg.SHARD_ID * local_size, local_size * cfg.NUM_SHARDS, 0, local_size, init_method)
+    if place.world_size == 1:
+        return take_part(job, cfg, place)
+    store = None
+    if cfg.NUM_SHARDS == 1:  # our own store, on a port that is free for certain, in a process that does no work
+        store = dist.TCPStore(LOCALHOST, 0, place.world_size, is_master=True, wait_for_workers=False)
+        place = replace(place, url=f"{LOCALHOST}:{store.port}")
+    places = [replace(place, rank=place.rank + i, local_rank=i) for i in range(local_size)]
+    return run_spawned(_spawned, [(job, cfg, each) for each in places], deadline_sec=cfg.DIST.PREEMPT_DEADLINE_SEC)
 
 
 def _local_size(cfg):
@@ -49,74 +65,113 @@ def _local_size(cfg):
     return num_processes(cfg, available > 0)
 
 
-def _device(cfg, local_rank):
-    uses_cuda = cfg.NUM_GPUS > 0 and torch.cuda.is_available()
-    return torch.device("cuda", local_rank) if uses_cuda else torch.device("cpu")
-
-
-def _spawn(job, cfg, local_size, world_size, init_method):
-    context = mp.get_context("spawn")
-    messages = context.SimpleQueue()
-    store = None
-    if cfg.NUM_SHARDS == 1:  # our own store on a port that is free for certain
-        store = dist.TCPStore(LOCALHOST, 0, world_size, is_master=True, wait_for_workers=False)
-        init_method = f"tcp://{LOCALHOST}:{store.port}"
-    args = (job, cfg, local_size, world_size, init_method, store is not None, messages)
-    processes = mp.start_processes(_worker, args, nprocs=local_size, join=False, start_method="spawn")
+def _take_given_place(job, cfg, place):
+    """As one of the processes of torchrun or srun, whatever NUM_GPUS and NUM_PROCS say."""
+    clips = cfg.TRAIN.BATCH_SIZE * cfg.NUM_SHARDS
+    if cfg.TRAIN.ENABLE and clips % place.world_size:
+        raise ConfigError(
+            f"TRAIN.BATCH_SIZE: {cfg.TRAIN.BATCH_SIZE} x NUM_SHARDS {cfg.NUM_SHARDS} = {clips} clips cannot be shared "
+            f"equally by the {place.world_size} processes of {place.starter}; take a multiple of {place.world_size}"
+        )
+    if place.rank == 0:
+        get_logger().info(f"{place.world_size} processes of {place.starter}, {clips} clips a micro-step over all")
     try:
-        while not processes.join():
-            pass
-    except mp.ProcessExitedException as error:
-        raise _first_failure(messages) or RuntimeError(f"a process ended with {error}") from None
-    except mp.ProcessRaisedException as error:
-        raise RuntimeError(str(error)) from None
-    return messages.get()[1]
+        return take_part(job, cfg, place)
+    except Exception as error:
+        if isinstance(error, UserError | JobError):
+            raise
+        text = f"process {place.rank} of {place.world_size} failed:\n{traceback.format_exc()}"
+        raise JobError(text) from None
 
 
-def _first_failure(messages):
-    while not messages.empty():
-        kind, value = messages.get()
-        if kind == "user error":
-            return UserError(value)
-        if kind == "crash":
-            return RuntimeError(value)
-    return None
+def _spawned(job, cfg, place, parent):
+    """One spawned process; see `run_spawned` for `parent`."""
+    import_projects(cfg)
+    setup_logging(cfg.OUTPUT_DIR if place.rank == 0 else None, quiet=place.rank != 0)
+    return take_part(job, cfg, place, parent)
 
 
-def _worker(local_rank, job, cfg, local_size, world_size, init_method, store_exists, messages):
-    """One spawned process: meet the others, run the job, report how it ended."""
-    rank = cfg.SHARD_ID * local_size + local_rank
-    try:
-        import_projects(cfg)
-        setup_logging(cfg.OUTPUT_DIR if rank == 0 else None, quiet=rank != 0)
-        device = _device(cfg, local_rank)
-        _join_group(cfg, device, rank, world_size, init_method, store_exists)
-        _set_threads(cfg, local_size)
-        code = job(cfg, device)
-        if local_rank == 0:
-            messages.put(("exit code", code))
-        dist.barrier()
-        dist.destroy_process_group()
-    except UserError as error:
-        messages.put(("user error", str(error)))
-        raise SystemExit(2) from None
-    except Exception:
-        messages.put(("crash", f"process {rank} of {world_size} failed:\n{traceback.format_exc()}"))
-        raise SystemExit(1) from None
+def take_part(job, cfg, place, parent=None):
+    """Meet the other processes, run the job under watch, and leave the group.
+
+    Args:
+        place: of this process.
+        parent: `spawning.ToParent` of a spawned process.
+    Returns: the job's exit code.
+    Raises: what the job raises; JobError where another process's failure is behind it.
+    """
+    device = _device(cfg, place)
+    torch.set_num_threads(cfg.NUM_THREADS or max(1, distributed.available_cores() // place.local_size))
+    report = _print_report if parent is None else parent.failed
+    with preemption.listening(cfg.OUTPUT_DIR, cfg.DIST.PREEMPT_DEADLINE_SEC, parent and parent.connection):
+        if place.world_size == 1:
+            with watchdog.watching(cfg.DIST.TIMEOUT_SEC, report=report):
+                return job(cfg, device)
+        store = _join_group(cfg, device, place)
+        watched = dist.PrefixStore("watchdog", store)
+        with watchdog.watching(cfg.DIST.TIMEOUT_SEC, place.rank, place.world_size, watched, report):
+            try:
+                code = job(cfg, device)
+                dist.barrier()
+                dist.destroy_process_group()
+                return code
+            except Exception as error:
+                raise _tell_others(error, place, watched) from None
 
 
-def _set_threads(cfg, local_size):
-    torch.set_num_threads(cfg.NUM_THREADS or max(1, distributed.available_cores() // local_size))
+def _device(cfg, place):
+    if cfg.NUM_GPUS == 0 or not torch.cuda.is_available():
+        return torch.device("cpu")
+    present = torch.cuda.device_count()
+    if place.local_rank >= present > 1:
+        raise ConfigError(f"{place.local_size} processes on a machine with {present} GPUs; start one process a GPU")
+    index = place.local_rank if present > 1 else 0  # SLURM may show each task its own GPU alone
+    torch.cuda.set_device(index)
+    return torch.device("cuda", index)
 
 
-def _join_group(cfg, device, rank, world_size, init_method, store_exists):
+_joined = {}  # url -> [store, jobs so far]: TRAIN and TEST of one command meet at the same place
+
+
+def _join_group(cfg, device, place):
+    """Initialise the process group; the store of this job."""
     backend = cfg.DIST_BACKEND if device.type == "cuda" else "gloo"
-    options = {"rank": rank, "world_size": world_size, "timeout": timedelta(minutes=30)}
-    if device.type == "cuda":
-        torch.cuda.set_device(device)
-    if store_exists:
-        host, port = init_method.removeprefix("tcp://").split(":")
-        store = dist.TCPStore(host, int(port), world_size, is_master=False)
-        dist.init_process_group(backend, store=store, **options)
-    else:
-        dist.init_process_group(backend, init_method=init_method, **options)
+    timeout = timedelta(seconds=cfg.DIST.TIMEOUT_SEC)
+    if place.url not in _joined:
+        if "://" in place.url:
+            store, *_ = next(rendezvous(place.url, place.rank, place.world_size, timeout=timeout))
+        else:  # the parent keeps it
+            host, port = place.url.split(":")
+            store = dist.TCPStore(host, int(port), place.world_size, is_master=False, timeout=timeout)
+        _joined[place.url] = [store, 0]
+    store, jobs = _joined[place.url]
+    _joined[place.url][1] += 1
+    store = dist.PrefixStore(f"job {jobs}", store)
+    dist.init_process_group(
+        backend,
+        store=dist.PrefixStore("group", store),
+        rank=place.rank,
+        world_size=place.world_size,
+        timeout=timeout,
+    )
+    return store
+
+
+def _tell_others(error, place, store):
+    """The exception to end with: the process's own, or the words of the one that failed before it."""
+    if failures.is_echo(error):
+        failure = failures.wait_for_first(store, seconds=2.0)
+        if failure is not None and failure[0] != place.rank:
+            return JobError(failures.echo_text(*failure))
+        return error
+    text = str(error) if isinstance(error, UserError) else "".join(traceback.format_exception(error))
+    try:
+        failures.post(store, place.rank, text)
+    except RuntimeError:  # the store is gone with the process that kept it
+        pass
+    return error
+
+
+def _print_report(text, echo):
+    if not echo:
+        os.write(2, "".join(f"error: {line}\n" for line in text.splitlines()).encode())

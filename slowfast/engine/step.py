@@ -2,13 +2,18 @@
 
 from contextlib import nullcontext
 
+import torch
+import torch.distributed as dist
+from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import bf16_compress_hook
 from torch.nn.parallel import DistributedDataParallel
 
 from slowfast.config import derive
-from slowfast.engine.guard import LossGuard
+from slowfast.engine import watchdog
+from slowfast.engine.guard import LossGuard, StepRecord
 from slowfast.engine.precision import Precision
 from slowfast.solver.optimizer import clip_gradients, set_lr
 from slowfast.utils import distributed
+from slowfast.utils.errors import UserError
 from slowfast.utils.rng import seed_torch
 
 
@@ -53,18 +58,24 @@ class OptimizerStep:
             dict of 0-D sums over this process: "loss" times clips, "clips", "grad_norm", "steps", the task's counts.
         """
         set_lr(self.optimizer, lr)
-        sums = {}
+        sums, losses = {}, []
         for micro, (batch, frames) in enumerate(batches):
             seed_torch(self.seed, "step", step, micro, distributed.rank())
             with self._reducing(last=micro == len(batches) - 1):
+                watchdog.beat("forward", micro_step=micro)
                 with self.precision.autocast():
                     loss, counts = self.task.loss(self.model, frames, batch.labels)
+                watchdog.beat("backward")
                 self.precision.scaler.scale(loss / len(batches)).backward()
-            self.guard.watch(loss, step=step, epoch=epoch, lr=lr, video_ids=batch.video_ids)
+            losses.append(loss.detach())
             clips = len(batch.labels)
-            for name, value in {"loss": loss.detach() * clips, "clips": clips, **counts}.items():
+            for name, value in {"loss": losses[-1] * clips, "clips": clips, **counts}.items():
                 sums[name] = sums.get(name, 0.0) + value
-        return sums | {"grad_norm": self._update(), "steps": 1}
+        watchdog.beat("updating")
+        norm, names, norms = self._update()
+        ids = [batch.video_ids for batch, _ in batches]
+        self.guard.record(StepRecord(step, epoch, lr, losses, ids, norms, names))
+        return sums | {"grad_norm": norm, "steps": 1}
 
     def _reducing(self, *, last):
         """Gradients are summed over the processes once, with the last micro-batch."""
@@ -73,22 +84,57 @@ class OptimizerStep:
         return self.model.no_sync()
 
     def _update(self):
+        """(total gradient norm, names of the updated parameters, each one's gradient norm)."""
         scaler = self.precision.scaler
         scaler.unscale_(self.optimizer)
-        norm = clip_gradients(
-            [parameter for group in self.optimizer.param_groups for parameter in group["params"]],
-            max_value=self.max_value,
-            max_norm=self.max_norm,
+        named = [pair for group in self.optimizer.param_groups for pair in zip(group["names"], group["params"])]
+        names = [name for name, parameter in named if parameter.grad is not None]
+        total, norms = clip_gradients(
+            [parameter for _, parameter in named], max_value=self.max_value, max_norm=self.max_norm
         )
         scaler.step(self.optimizer)
         scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
-        return norm
+        return total, names, norms
 
 
-def wrap_for_training(model, device):
-    """The model, in DistributedDataParallel where there are several processes."""
+def wrap_for_training(model, device, *, find_unused_parameters=False, comm_hook=""):
+    """The model, in DistributedDataParallel where there are several processes.
+
+    Args:
+        find_unused_parameters: the loss does not depend on every trained parameter.
+        comm_hook: "bf16": gradients are rounded to bfloat16 while they are summed; "": summed as they are.
+    """
     if distributed.world_size() == 1:
         return model
-    ids = [device.index] if device.type == "cuda" else None
-    return DistributedDataParallel(model, device_ids=ids, gradient_as_bucket_view=True)
+    wrapped = DistributedDataParallel(
+        model,
+        device_ids=[device.index] if device.type == "cuda" else None,
+        gradient_as_bucket_view=True,
+        find_unused_parameters=find_unused_parameters,
+    )
+    if comm_hook == "bf16":
+        wrapped.register_comm_hook(None, bf16_compress_hook)
+    return wrapped
+
+
+def share_batch_statistics(model, device, *, num_devices):
+    """Turn a model's batch normalisation layers into ones whose statistics are those of several processes' clips.
+
+    Args:
+        num_devices: neighbouring processes that share statistics, 1: none do; 0: all processes.
+    Returns: the model, its parameters the same objects as before.
+    Raises: UserError: they run on CPUs, or cannot be grouped like that.
+    """
+    world_size = distributed.world_size()
+    size = num_devices or world_size
+    if world_size == 1 or size == 1:
+        return model
+    if device.type != "cuda":
+        raise UserError("BN.NORM_TYPE sync_batchnorm needs GPUs; on CPU processes set BN.NORM_TYPE batchnorm")
+    if world_size % size:
+        raise UserError(
+            f"BN.NUM_SYNC_DEVICES: {world_size} processes cannot be put into groups of {size}; take a divisor"
+        )
+    groups = [dist.new_group(list(range(first, first + size))) for first in range(0, world_size, size)]
+    return torch.nn.SyncBatchNorm.convert_sync_batchnorm(model, groups[distributed.rank() // size])

@@ -4,6 +4,7 @@ import torch
 
 from slowfast.config import derive
 from slowfast.datasets.build import construct_loader
+from slowfast.engine import watchdog
 from slowfast.engine.checkpoints import Checkpointer, epochs_done, fetch_weights
 from slowfast.engine.feed import Feed
 from slowfast.engine.metrics_log import Progress
@@ -100,13 +101,14 @@ def score(model, loader, cfg, device):
     """Scores of all views of all videos, gathered from all processes.
 
     Returns:
-        ViewEnsemble, complete in every process.
+        ViewEnsemble, complete, in the main process; None in the others.
     """
     task, precision = build_task(cfg), Precision(derive.precision(cfg), device)
     dataset = loader.dataset
     ensemble = ViewEnsemble(dataset.num_videos, dataset.num_views, cfg.MODEL.NUM_CLASSES, cfg.DATA.ENSEMBLE_METHOD)
     progress = Progress(len(loader), "test", enabled=distributed.is_main())
-    for done, (batch, frames) in enumerate(Feed.from_cfg(cfg, loader, device), start=1):
+    batches = watchdog.watched_batches("testing", loader, Feed.from_cfg(cfg, loader, device))
+    for done, (batch, frames) in enumerate(batches, start=1):
         for video in batch.unreadable:
             ensemble.add_unreadable(video.video_id, video.path, video.reason)
         if frames is not None:
@@ -117,7 +119,9 @@ def score(model, loader, cfg, device):
         if done % cfg.LOG_PERIOD == 0:
             progress.report(f"{done}/{len(loader)} batches")
     progress.close()
-    return ensemble.merge(distributed.gather_objects(ensemble.state()))
+    watchdog.beat("gathering")
+    states = distributed.gather_to_main(ensemble.state())
+    return ensemble.merge(states) if states is not None else None
 
 
 def _conclude(cfg, ensemble, record):

@@ -6,13 +6,16 @@ from pathlib import Path
 
 from slowfast.config import derive
 from slowfast.datasets.build import construct_loader
+from slowfast.engine import preemption, watchdog
+from slowfast.engine.agreement import Agreement
 from slowfast.engine.checkpoints import Checkpointer, initialise
 from slowfast.engine.feed import Feed
 from slowfast.engine.metrics_log import MetricsLog, Progress, Throughput, format_seconds
 from slowfast.engine.plan import describe
+from slowfast.engine.preemption import Preempted
 from slowfast.engine.recipe import recipe_text, resolve_recipe, write_recipe
 from slowfast.engine.state import TrainState
-from slowfast.engine.step import OptimizerStep, wrap_for_training
+from slowfast.engine.step import OptimizerStep, share_batch_statistics, wrap_for_training
 from slowfast.engine.validate import averages, validate
 from slowfast.models import build_model
 from slowfast.solver.ema import MovingAverage
@@ -20,7 +23,7 @@ from slowfast.solver.optimizer import build_optimizer
 from slowfast.solver.schedules import build_schedule
 from slowfast.tasks import build_task
 from slowfast.utils import distributed, memory
-from slowfast.utils.errors import EXIT_DONE, EXIT_LOST
+from slowfast.utils.errors import EXIT_DONE, EXIT_LOST, EXIT_PREEMPTED
 from slowfast.utils.io import atomic_write_text
 from slowfast.utils.logging import get_logger
 from slowfast.utils.rng import seed_torch
@@ -33,18 +36,21 @@ def train(cfg, device):
         cfg: frozen configuration.
         device: this process's torch.device.
     Returns:
-        exit code: 0, or 1 if validation lost more than TEST.MAX_UNREADABLE videos.
+        exit code: 0; 1 if validation lost more than TEST.MAX_UNREADABLE videos; 75 if SIGUSR1 or SIGTERM ended it.
     Raises:
-        UserError: unusable data or checkpoint; a loss that is not finite.
+        UserError: unusable data or checkpoint; a loss that is not finite; a checkpoint that cannot be written.
     """
-    trainer = Trainer(cfg, device)
-    try:
-        while trainer.state.epoch < cfg.SOLVER.MAX_EPOCH:
-            trainer.train_epoch()
-            trainer.finish_epoch()
-        return trainer.conclude()
-    finally:
-        trainer.log.close()
+    with preemption.politely():
+        trainer = Trainer(cfg, device)
+        try:
+            while trainer.state.epoch < cfg.SOLVER.MAX_EPOCH:
+                trainer.train_epoch()
+                trainer.finish_epoch()
+            return trainer.conclude()
+        except Preempted:
+            return trainer.leave()
+        finally:
+            trainer.log.close()
 
 
 class Trainer:
@@ -69,7 +75,8 @@ class Trainer:
         self.state = TrainState(model, optimizer, self.step.precision.scaler, derive.effective_batch(cfg), average)
         self.checkpoints = Checkpointer(cfg)
         initialise(self.state, cfg, self.checkpoints)
-        self.step.model = wrap_for_training(model, device)  # only now, so that all processes hold the same weights
+        self.step.model = self._wrap(model)  # only now, so that all processes hold the same weights
+        self.agreement = Agreement(device)
         self.throughput = Throughput()
         self.replaced = {}  # path of an unreadable training video -> how often another was drawn in its place
         self.lost = 0  # videos that the last validation could not read
@@ -80,6 +87,18 @@ class Trainer:
             recipe = resolve_recipe(cfg, model, optimizer, self.steps_per_epoch)
             get_logger().info(recipe_text(recipe))
             write_recipe(cfg.OUTPUT_DIR, recipe)
+
+    def _wrap(self, model):
+        cfg = self.cfg
+        if cfg.BN.NORM_TYPE == "sync_batchnorm":
+            devices = 0 if cfg.BN.GLOBAL_SYNC else cfg.BN.NUM_SYNC_DEVICES
+            model = share_batch_statistics(model, self.device, num_devices=devices)
+        return wrap_for_training(
+            model,
+            self.device,
+            find_unused_parameters=cfg.DIST.FIND_UNUSED_PARAMETERS,
+            comm_hook=cfg.DIST.COMM_HOOK,
+        )
 
     def train_epoch(self):
         """The optimizer steps that are left of the running epoch, with reports and checkpoints on the way."""
@@ -93,8 +112,8 @@ class Trainer:
         window = {}
         while state.step_in_epoch < self.steps_per_epoch:
             lr = self.schedule(state.epoch + state.step_in_epoch / self.steps_per_epoch)
+            watchdog.beat("loading", self._rows, epoch=state.epoch + 1, step=state.step + 1)
             micro_batches = list(islice(batches, cfg.SOLVER.ACCUMULATE_STEPS))
-            self.step.guard.check(self.checkpoints.last())
             sums = self.step(micro_batches, lr=lr, step=state.step, epoch=state.epoch)
             self.throughput.step(sums["clips"])
             self._name_replaced(micro_batches)
@@ -102,13 +121,29 @@ class Trainer:
             state.finish_step()
             progress.advance()
             saves = _is_due(state.step, cfg.TRAIN.CHECKPOINT_PERIOD_ITERS)
-            if saves or _is_due(state.step, cfg.LOG_PERIOD) or state.step_in_epoch == self.steps_per_epoch:
-                self.step.guard.check(self.checkpoints.last())
+            due = saves or _is_due(state.step, cfg.LOG_PERIOD) or state.step_in_epoch == self.steps_per_epoch
+            stop = self._agree(settle=due)
+            if due or stop:
                 self._report(window, lr, progress)
                 window = {}
+            if stop:
+                raise Preempted
             if saves and state.step_in_epoch < self.steps_per_epoch:
                 self.checkpoints.save(state)
         progress.close()
+
+    def _rows(self, rank, position):
+        """Videos that a process has in the running step, for the watchdog."""
+        return self.train_loader.batch_sampler.step_items(self.state.epoch, self.state.step_in_epoch, rank)
+
+    def _agree(self, *, settle):
+        """Whether all leave now. Raises: UserError where the loss of any process is no number; both a step late."""
+        guard = self.step.guard
+        outcome = self.agreement.exchange(nonfinite=guard.nonfinite(), stop=preemption.requested(), settle=settle)
+        if outcome["nonfinite"]:
+            self.checkpoints.finish()
+            guard.stop(self.cfg.OUTPUT_DIR, self.step.precision.scaler, self.checkpoints.last())
+        return outcome["stop"]
 
     def finish_epoch(self):
         """Validate and save as the periods say. A kill in between loses nothing: the epoch is saved before, too."""
@@ -123,8 +158,8 @@ class Trainer:
         better = self._validate() if validates else False
         state.finish_epoch()
         if saves:
-            self.checkpoints.save(state)
-        if better:
+            self.checkpoints.save(state, best=better)
+        elif better:
             self.checkpoints.save_best(state)
 
     def _validate(self):
@@ -151,6 +186,7 @@ class Trainer:
     def _report(self, window, lr, progress):
         """One reduction over the processes; progress, metrics.jsonl and TensorBoard."""
         state = self.state
+        self.checkpoints.check()
         speed = self.throughput.window()
         shared = {"data_wait": speed["data_wait"] / distributed.world_size(), "clips_per_s": speed["clips_per_s"]}
         totals = distributed.all_reduce_sums({**window, **shared}, self.device)
@@ -186,8 +222,20 @@ class Trainer:
                 get_logger().warning(f"unreadable training video {path}, another is drawn in its place: {reason}")
             self.replaced[path] = self.replaced.get(path, 0) + 1
 
+    def leave(self):
+        """Save where all processes were asked to leave; the exit code that says "start me again"."""
+        state = self.state
+        if self.checkpoints.saved_step != state.step:
+            self.checkpoints.save(state, epoch_done=state.step_in_epoch == self.steps_per_epoch)
+        self.checkpoints.finish()
+        if self.main:
+            preemption.write_marker(self.cfg.OUTPUT_DIR, f"asked to leave, saved after {state.step} steps")
+        self._tell(f"left as asked after {state.step} steps; the same command goes on from there")
+        return EXIT_PREEMPTED
+
     def conclude(self):
         """Say how it ended; the exit code."""
+        self.checkpoints.finish()
         shares = distributed.gather_objects(self.replaced)
         videos = {path for share in shares for path in share}
         if videos:

@@ -4,8 +4,10 @@ from functools import cache
 
 import torch
 
+from slowfast.engine import preemption, watchdog
 from slowfast.engine.feed import Feed
 from slowfast.engine.metrics_log import Progress
+from slowfast.engine.preemption import Preempted
 from slowfast.utils import distributed
 from slowfast.utils.errors import UserError
 from slowfast.utils.logging import get_logger
@@ -19,12 +21,15 @@ def validate(model, task, loader, cfg, device, precision):
         (metrics, unreadable): dict of floats over all processes, accuracies in percent; list of Unreadable.
     Raises:
         UserError: not one video could be read.
+        Preempted: one of the processes was asked to leave.
     """
     model.eval()
     sums = {"loss": 0.0, "clips": 0.0, **dict.fromkeys(task.counts, 0.0)}
     unreadable, kept = [], []  # kept: (scores, labels) for tasks whose metric is over the whole split
     progress = Progress(len(loader), "validation", enabled=distributed.is_main())
-    for batch, frames in Feed.from_cfg(cfg, loader, device):
+    for batch, frames in watchdog.watched_batches("validating", loader, Feed.from_cfg(cfg, loader, device)):
+        if preemption.requested():
+            break  # the others are told below
         unreadable += batch.unreadable
         if frames is not None:
             with precision.autocast():
@@ -37,7 +42,10 @@ def validate(model, task, loader, cfg, device, precision):
                 sums[name] += value
         progress.advance()
     progress.close()
-    totals = distributed.all_reduce_sums(sums, device)
+    watchdog.beat("gathering")
+    totals = distributed.all_reduce_sums(sums | {"leaving": preemption.requested()}, device)
+    if totals.pop("leaving"):
+        raise Preempted
     unreadable = [video for share in distributed.gather_objects(unreadable) for video in share]
     if totals["clips"] == 0:
         raise UserError("validation could not read a single video; check DATA.PATH_PREFIX and the val split's paths")

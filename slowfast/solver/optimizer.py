@@ -66,12 +66,14 @@ def clip_gradients(parameters, *, max_value=None, max_norm=None):
     """Clip by value, else by total norm, else only measure.
 
     Returns:
-        0-D tensor, the total L2 norm of all gradients before clipping.
+        (total, norms): 0-D tensor, the L2 norm of all gradients before clipping; tensor (P,), the norm of each of the P
+        parameters that have a gradient.
     """
     parameters = [parameter for parameter in parameters if parameter.grad is not None]
-    norm = torch.nn.utils.get_total_norm([parameter.grad for parameter in parameters])
+    norms = torch.stack(torch._foreach_norm([parameter.grad for parameter in parameters]))
+    total = torch.linalg.vector_norm(norms)
     if max_value is not None:
         torch.nn.utils.clip_grad_value_(parameters, max_value)
     elif max_norm is not None:
-        torch.nn.utils.clip_grads_with_norm_(parameters, max_norm, norm)
-    return norm
+        torch.nn.utils.clip_grads_with_norm_(parameters, max_norm, total)
+    return total, norms

@@ -60,6 +60,15 @@ def gather_objects(value):
     return values
 
 
+def gather_to_main(value):
+    """The picklable `value` of every process, in the order of ranks, in the main process; None in the others."""
+    if not is_initialized():
+        return [value]
+    values = [None] * world_size() if is_main() else None
+    dist.gather_object(value, values)
+    return values
+
+
 def broadcast_object(value):
     """Rank 0's picklable `value`, in every process."""
     if not is_initialized():

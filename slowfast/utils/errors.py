@@ -3,6 +3,7 @@
 EXIT_DONE = 0
 EXIT_LOST = 1  # finished, but something was lost (an unreadable test video, say)
 EXIT_USAGE = 2  # wrong usage, config or input
+EXIT_PREEMPTED = 75  # asked to leave; the same command goes on from the last checkpoint
 
 
 class UserError(Exception):
@@ -15,6 +16,10 @@ class ConfigError(UserError):
     def __init__(self, problems):
         self.problems = [problems] if isinstance(problems, str) else list(problems)
         super().__init__("\n".join(self.problems))
+
+
+class JobError(RuntimeError):
+    """A process of the job crashed, died or stalled; the text says which one and what it said last."""
 
 
 class ReadError(UserError):

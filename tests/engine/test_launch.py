@@ -75,7 +75,7 @@ def test_projects_are_imported_everywhere(cfg, tmp_path, monkeypatch):
     [
         (fail_as_rank_1, UserError, "rank 1 found a list without videos"),
         (crash_as_rank_1, RuntimeError, "process 1 of 2 failed(.|\n)*one of them divides by zero"),
-        (die_as_rank_1, RuntimeError, "process 1 terminated with signal SIGKILL"),
+        (die_as_rank_1, RuntimeError, "process 1 was ended by SIGKILL"),
     ],
 )
 def test_one_that_fails_ends_all(cfg, job, error, text):

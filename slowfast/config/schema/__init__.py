@@ -6,6 +6,7 @@ from slowfast.config.schema import (
     checkpoint,
     data,
     data_loader,
+    dist,
     general,
     model,
     solver,
@@ -32,6 +33,7 @@ SECTIONS = (
     video_mae,
     benchmark,
     checkpoint,
+    dist,
     weights,
     tensorboard,
 )

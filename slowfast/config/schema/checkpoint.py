@@ -1,4 +1,4 @@
-"""CHECKPOINT: how many checkpoints stay."""
+"""CHECKPOINT: how checkpoints are written and how many stay."""
 
 from slowfast.config.node import CfgNode
 
@@ -6,3 +6,5 @@ from slowfast.config.node import CfgNode
 def add(cfg):
     cfg.CHECKPOINT = CfgNode()
     cfg.CHECKPOINT.KEEP_LAST = 3  # epoch checkpoints that stay; 0 = all; best.pyth always stays
+    cfg.CHECKPOINT.ON_SAVE_ERROR = "stop"  # stop | warn: what a full disk or a read-only folder does to the run
+    cfg.CHECKPOINT.ASYNC = False  # copy the state to CPU memory, then write it while training goes on

@@ -1,0 +1,85 @@
+"""Signals that ask a run to leave, counted even while the main thread is deep in C++ code."""
+
+import os
+import signal
+import socket
+import threading
+
+SIGNALS = (signal.SIGUSR1, signal.SIGTERM)
+WORKER_GRACE_SEC = 60  # a data worker that was told to terminate ends by itself, at the latest after this time
+
+
+class SignalCounter:
+    """Counts SIGNALS that reach this process while the context is open; outside the main thread it counts nothing.
+
+    Python runs signal handlers between two byte codes of the main thread, which may be minutes away in a stuck
+    reduction. Here the handler does nothing: Python also writes the signal's number into a socket at once, where any
+    thread can see it.
+
+    Attributes:
+        reader: socket that becomes readable when a signal came, or when `wake` was called.
+        names: of the signals so far, e.g. ["SIGTERM"].
+    """
+
+    def __init__(self):
+        self.reader, self._writer = socket.socketpair()
+        self.names = []
+        self._handlers = {}
+
+    def __enter__(self):
+        for end in (self.reader, self._writer):
+            end.setblocking(False)
+        if threading.current_thread() is threading.main_thread():
+            for number in SIGNALS:
+                self._handlers[number] = signal.signal(number, _nothing)
+                signal.siginterrupt(number, False)  # files that are being read go on
+            self._old_fd = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
+            _leave_to_parent()
+        return self
+
+    def __exit__(self, *exception):
+        if self._handlers:
+            signal.set_wakeup_fd(self._old_fd)
+            for number, handler in self._handlers.items():
+                signal.signal(number, handler)
+        self.reader.close()
+        self._writer.close()
+
+    def wake(self):
+        """Make `reader` readable without a signal."""
+        self._writer.send(b"\0")
+
+    def collect(self):
+        """Take in what has come since the last call; how many signals there were so far."""
+        try:
+            received = self.reader.recv(4096)
+        except BlockingIOError:
+            received = b""
+        self.names += [signal.Signals(number).name for number in received if number in SIGNALS]
+        return len(self.names)
+
+
+def shield_data_worker():
+    """For the start of a loader's worker: a signal to the whole process tree must not cost the running batches.
+
+    The training process decides when to leave; its workers end with it. SIGTERM, which a loader also sends to a worker
+    that does not end, takes effect after WORKER_GRACE_SEC.
+    """
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda number, frame: signal.alarm(WORKER_GRACE_SEC))
+
+
+def _nothing(number, frame):
+    pass
+
+
+def _leave_to_parent():
+    """What this process forks from now on must not write into its socket."""
+    global _forks_are_told
+    if not _forks_are_told:
+        os.register_at_fork(after_in_child=lambda: signal.set_wakeup_fd(-1))
+        _forks_are_told = True
+
+
+_forks_are_told = False
