@@ -1,7 +1,20 @@
 """Names of the classes, for tables and pictures."""
 
+from pathlib import Path
+
 from slowfast.utils.errors import UserError
 from slowfast.utils.label_map import read_label_map
+
+
+def find_class_names(path, folder):
+    """DATA.CLASS_NAMES_PATH where it is set, else the lists' own classes.txt, else "".
+
+    Args:
+        path: DATA.CLASS_NAMES_PATH.
+        folder: DATA.PATH_TO_DATA_DIR.
+    """
+    beside = Path(folder) / "classes.txt"
+    return path or (str(beside) if folder and beside.is_file() else "")
 
 
 def read_class_names(path, num_classes):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from slowfast.evaluation.class_names import read_class_names
+from slowfast.evaluation.class_names import find_class_names, read_class_names
 from slowfast.utils.errors import UserError
 
 
@@ -34,3 +34,10 @@ def test_file_that_does_not_fit_is_refused(tmp_path, content, match):
 def test_missing_file_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"DATA.CLASS_NAMES_PATH: cannot read .*nowhere"):
         read_class_names(tmp_path / "nowhere.txt", 3)
+
+
+def test_the_lists_own_names_are_found(tmp_path):
+    assert find_class_names("", "") == find_class_names("", tmp_path) == ""
+    (tmp_path / "classes.txt").write_text("a\nb\n")
+    assert find_class_names("", tmp_path) == str(tmp_path / "classes.txt")
+    assert find_class_names("names.txt", tmp_path) == "names.txt"
