@@ -149,7 +149,7 @@ def config(names_path=""):
         TEST=SimpleNamespace(
             SCORES="logits", NUM_ENSEMBLE_VIEWS=3, NUM_SPATIAL_CROPS=1, DATASET="kinetics", FRAME_ORDER="shuffled"
         ),
-        DATA=SimpleNamespace(ENSEMBLE_METHOD="max", CLASS_NAMES_PATH=names_path),
+        DATA=SimpleNamespace(ENSEMBLE_METHOD="max", CLASS_NAMES_PATH=names_path, PATH_TO_DATA_DIR=""),
         MODEL=SimpleNamespace(MODEL_NAME="XViT", NUM_CLASSES=2),
         TASK="classification",
         TRAIN=SimpleNamespace(DATASET="kinetics"),
