@@ -4,7 +4,7 @@
 what is imported here registers itself.
 """
 
-from projects.cast import model, parity, weights
+from projects.cast import model, parity, spatial_expert, weights
 from projects.cast.config import add_config
 
-__all__ = ["add_config", "model", "parity", "weights"]
+__all__ = ["add_config", "model", "parity", "spatial_expert", "weights"]

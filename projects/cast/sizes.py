@@ -21,19 +21,28 @@ def input_problems(cfg):
     return vit.multiple_problem(cfg.DATA.TEST_CROP_SIZE, "DATA.TEST_CROP_SIZE", cfg.CAST.PATCH_SIZE, "CAST.PATCH_SIZE")
 
 
-def size_problems(
-    *, num_frames, crop_size, patch_size, embed_dim, depth, num_heads, down_ratio, adapter_ratio, exchange_blocks
-):
-    """What does not fit together, one sentence each, in the names of the config keys; empty when all is well."""
+def expert_problems(*, crop_size, patch_size, embed_dim, depth, num_heads):
+    """What of an expert does not fit together, one sentence each, in the names of the config keys."""
     problems = [
         f"CAST.{key} {value} must be at least 1."
-        for key, value in (("EMBED_DIM", embed_dim), ("DEPTH", depth), ("DOWN_RATIO", down_ratio))
+        for key, value in (("EMBED_DIM", embed_dim), ("DEPTH", depth))
         if value < 1
     ]
+    problems += vit.multiple_problem(crop_size, "DATA.TRAIN_CROP_SIZE", patch_size, "CAST.PATCH_SIZE")
+    return problems + vit.divisor_problem(num_heads, "CAST.NUM_HEADS", embed_dim, "CAST.EMBED_DIM")
+
+
+def size_problems(*, num_frames, down_ratio, adapter_ratio, exchange_blocks, **expert):
+    """What does not fit together, one sentence each, in the names of the config keys; empty when all is well.
+
+    Args: as CAST's; expert: as `expert_problems`.
+    """
+    problems = expert_problems(**expert)
+    embed_dim, num_heads, depth = expert["embed_dim"], expert["num_heads"], expert["depth"]
+    if down_ratio < 1:
+        problems.append(f"CAST.DOWN_RATIO {down_ratio} must be at least 1.")
     if num_frames < TUBELET_SIZE or num_frames % TUBELET_SIZE:
         problems.append(f"DATA.NUM_FRAMES {num_frames} must be even: both streams see one time step for two frames.")
-    problems += vit.multiple_problem(crop_size, "DATA.TRAIN_CROP_SIZE", patch_size, "CAST.PATCH_SIZE")
-    problems += vit.divisor_problem(num_heads, "CAST.NUM_HEADS", embed_dim, "CAST.EMBED_DIM")
     if problems:
         return problems
     if embed_dim % down_ratio or embed_dim // down_ratio % num_heads:

@@ -1,4 +1,4 @@
-"""CAST under the tests of every registered model."""
+"""CAST and its spatial expert under the tests of every registered model."""
 
 import pytest
 import torch
@@ -7,7 +7,7 @@ from slowfast.models.layers.attention import set_attention
 from tests.models import test_registered as core
 from tests.models.sizes import NUM_CLASSES, SMALL
 
-pytestmark = pytest.mark.parametrize("name", ["CAST"])
+pytestmark = pytest.mark.parametrize("name", ["CAST", "ClipViT"])
 
 SMALL["CAST"] = {
     "PROJECTS": ["projects.cast"],
@@ -21,6 +21,7 @@ SMALL["CAST"] = {
     "MODEL.DROPOUT_RATE": 0.1,
     "CAST.DROP_PATH_RATE": 0.1,
 }
+SMALL["ClipViT"] = {key: value for key, value in SMALL["CAST"].items() if key != "CAST.DROP_PATH_RATE"}
 WITHOUT_INFLUENCE = "blocks.1.t2s_cross."  # the last block's patch tokens of the spatial stream are never read
 
 for _name, _object in vars(core).items():
@@ -28,9 +29,9 @@ for _name, _object in vars(core).items():
         globals()[_name] = _object
 
 
-def test_logits_in_training_and_in_evaluation(model, clip):
-    """The last adapters start at zero, and with them the one head's logits."""
-    assert not model(clip).any()
+def test_logits_in_training_and_in_evaluation(name, model, clip):
+    """CAST's last adapters start at zero, and with them the one head's logits."""
+    assert name != "CAST" or not model(clip).any()
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=0.2)
     for mode in (True, False):
@@ -47,6 +48,15 @@ def test_gradients_reach_what_trains_and_nothing_else(model, clip):
         assert (parameter.grad is not None) == parameter.requires_grad, name
         if parameter.requires_grad:
             assert (parameter.grad.abs().sum() > 0) == (not name.startswith(WITHOUT_INFLUENCE)), name
+
+
+def test_the_order_of_frames_counts(name, model, clip):
+    """Not to the spatial expert, of the frames that it sees."""
+    if name == "CAST":
+        core.test_the_order_of_frames_counts(model, clip)
+    else:
+        clip = clip.repeat_interleave(2, dim=2)
+        torch.testing.assert_close(model.eval()(clip.flip(2)), model(clip))
 
 
 def test_kernels_agree(model, clip):
