@@ -1,8 +1,11 @@
-"""Lists of the lines that are well, in Kinetics' format."""
+"""Lists of the lines that are well, in Kinetics' format, or in EPIC-KITCHENS' where lines are pieces of videos."""
 
+import csv
+import io
 from pathlib import Path
 
 _SEPARATORS = (" ", ",", "\t")
+_EPIC_COLUMNS = "video_id start_timestamp stop_timestamp start_frame stop_frame verb_class noun_class".split()
 
 
 def cleaned_list(records, separator=None):
@@ -14,6 +17,8 @@ def cleaned_list(records, separator=None):
             columns, after commas.
     """
     labelled = [record for record in records if record.label is not None]
+    if labelled and all(map(_is_epic, labelled)):
+        return _epic_list(labelled), ""
     if any(map(_has_more, labelled)) or (records and not labelled):
         return None, "not written, its lines do not fit `path label`"
     listed = [record for record in labelled if _is_text(record.path)]
@@ -22,6 +27,28 @@ def cleaned_list(records, separator=None):
     if separator is None:
         separator = next((s for s in _SEPARATORS if not any(s in record.path for record in listed)), ",")
     return "".join(_line(record, separator) for record in listed), note
+
+
+def _is_epic(record):
+    """A piece of a video with a verb and a noun?"""
+    return record.span_s and isinstance(record.label, tuple) and len(record.label) == 2
+
+
+def _epic_list(records):
+    """Text with the columns of EPIC-KITCHENS-100's own files that are read, paths in the place of video ids."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_EPIC_COLUMNS)
+    for record in records:
+        frames = (record.span_frames[0] + 1, record.span_frames[1]) if record.span_frames else ("", "")
+        times = map(_timestamp, record.span_s)
+        writer.writerow([str(Path(record.path).absolute()), *times, *frames, *record.label])
+    return text.getvalue()
+
+
+def _timestamp(seconds):
+    minutes, rest = divmod(seconds, 60)
+    return f"{int(minutes // 60):02d}:{int(minutes % 60):02d}:{rest:09.6f}"
 
 
 def _line(record, separator):

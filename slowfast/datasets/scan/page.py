@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 
 from slowfast.datasets.scan.charts import histogram_chart, share_chart
-from slowfast.datasets.scan.summary import class_name, histogram, most_common
+from slowfast.datasets.scan.summary import class_name, class_numbers, histogram, most_common
 from slowfast.datasets.scan.verdicts import STATUSES
 
 _TEMPLATE = Path(__file__).with_name("page.html")
@@ -156,9 +156,7 @@ def _common_folder(paths):
 
 
 def _class(label, names):
-    if isinstance(label, list):
-        return ", ".join(str(entry[0] if isinstance(entry, (tuple, list)) else entry) for entry in label)
-    return class_name(label, names)
+    return ", ".join(class_name(number, names) for number in class_numbers(label))
 
 
 def _hours(seconds):

@@ -33,7 +33,7 @@ class Source:
         warnings: texts, what is wrong with the lists themselves.
         notes: texts, what else is worth knowing.
         names: dict class -> name, or None.
-        num_classes: labels must be below; None: unknown.
+        num_classes: labels must be below; an int, or one for each head; None: unknown.
         min_frames: fewer are too short.
         reader: DATA.READER.
         separator: of cleaned lists; None: any.
@@ -72,7 +72,7 @@ def from_cfg(cfg):
         warnings,
         notes,
         names=read_label_map(cfg.DATA.CLASS_NAMES_PATH) if cfg.DATA.CLASS_NAMES_PATH else None,
-        num_classes=cfg.MODEL.NUM_CLASSES,
+        num_classes=tuple(cfg.MODEL.HEAD_CLASSES) or cfg.MODEL.NUM_CLASSES,
         min_frames=cfg.DATA.NUM_FRAMES,
         reader=derive.reader_kind(cfg),
         separator=None if cfg.DATA.PATH_LABEL_SEPARATOR == "auto" else cfg.DATA.PATH_LABEL_SEPARATOR,
@@ -122,16 +122,18 @@ def from_folder(root):
 
 def _records(name, cfg, split):
     try:
-        return build_dataset(name, _lenient(cfg, ANY_LABEL), split).records
+        return build_dataset(name, _lenient(cfg, NUM_CLASSES=ANY_LABEL, HEAD_CLASSES=[]), split).records
     except ConfigError:  # a set that counts its classes itself
-        return build_dataset(name, _lenient(cfg, cfg.MODEL.NUM_CLASSES), split).records
+        return build_dataset(name, _lenient(cfg), split).records
 
 
-def _lenient(cfg, num_classes):
+def _lenient(cfg, **classes):
+    """The cfg with bad lines skipped, and with other keys of MODEL."""
     cfg = cfg.clone()
     cfg.defrost()
     cfg.DATA.SKIP_BAD_LINES = True
-    cfg.MODEL.NUM_CLASSES = num_classes
+    for key, value in classes.items():
+        cfg.MODEL[key] = value
     cfg.freeze()
     return cfg
 
@@ -142,7 +144,8 @@ def _warnings():
 
     class Handler(logging.Handler):
         def emit(self, record):
-            found.append(record.getMessage())
+            if record.getMessage() not in found:
+                found.append(record.getMessage())
 
     found, handler, logger = [], Handler(logging.WARNING), get_logger()
     logger.addHandler(handler)

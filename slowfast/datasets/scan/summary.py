@@ -7,6 +7,7 @@ import numpy as np
 from slowfast.datasets.scan.verdicts import EVALUATION, STATUSES, TRAIN, role
 
 _MANY = 15.0  # times as many videos in the largest class as in the smallest
+_HEADS = ("verb", "noun")
 _NAMED = 12  # classes that a note names
 
 
@@ -36,9 +37,9 @@ def _count(lines):
 
 
 def class_numbers(label):
-    """The classes that a line counts for. Labels are as in `Record`; (verb, noun) counts as one class, "verb, noun"."""
+    """The classes that a line counts for: numbers, or (head, number) for labels of several heads."""
     if isinstance(label, tuple):
-        return [label]
+        return list(enumerate(label))
     if isinstance(label, list):
         return sorted({entry[0] if isinstance(entry, (tuple, list)) else entry for entry in label})
     return [label]
@@ -48,10 +49,11 @@ def count_classes(verdicts, num_classes=None):
     """dict class -> dict split -> (lines, lines without a problem), in the order of the classes.
 
     Args:
-        num_classes: classes without any line are counted too, if it is an int.
+        num_classes: classes without any line are counted too, if it is an int and labels have one head.
     """
     splits = list(dict.fromkeys(verdict.split for verdict in verdicts))
-    classes = range(num_classes) if isinstance(num_classes, int) else ()
+    several = any(isinstance(verdict.record.label, tuple) for verdict in verdicts)
+    classes = range(num_classes) if isinstance(num_classes, int) and not several else ()
     counts = {number: {split: [0, 0] for split in splits} for number in classes}
     for verdict in verdicts:
         for number in class_numbers(verdict.record.label):
@@ -94,9 +96,10 @@ def _classes(numbers, names):
 
 
 def class_name(number, names=None):
-    """A class in words: its name in dict number -> name, else its number, or numbers."""
+    """A class in words: its name in dict number -> name, else its number. Two heads are taken for verb and noun."""
     if isinstance(number, tuple):
-        return ", ".join(map(str, number))
+        head, number = number
+        return f"{_HEADS[head] if head < len(_HEADS) else f'head {head + 1}'} {number}"
     if number is None:
         return "no class"
     return (names or {}).get(number, str(number))

@@ -131,21 +131,31 @@ def _judge_video(record, split, finding, min_frames):
         seconds,
         finding.bytes,
     )
-    if record.span_s and seconds is not None and finding.status in (OK, PARTIAL):
-        start, stop = record.span_s
-        verdict.seconds = max(0.0, min(stop, seconds) - start)
-        verdict.frames = round(verdict.seconds * fps)
+    if record.span_s and finding.status in (OK, PARTIAL):
+        _measure_piece(verdict, fps, seconds)
     if verdict.status == OK and verdict.frames < min_frames:
         verdict.status = TOO_SHORT
         verdict.reasons.append(_too_short(verdict, seconds, min_frames))
     return verdict
 
 
+def _measure_piece(verdict, fps, seconds):
+    """Length of a piece, as far as the video of `seconds` reaches; by frame numbers where there are no times."""
+    if seconds is not None:
+        start, stop = verdict.record.span_s
+        verdict.seconds = max(0.0, min(stop, seconds) - start)
+        verdict.frames = round(verdict.seconds * fps)
+    elif verdict.record.span_frames:
+        first, stop = verdict.record.span_frames
+        verdict.frames = max(0, min(stop, verdict.frames) - first)
+
+
 def _too_short(verdict, seconds, min_frames):
     have = f"{verdict.frames} frame{'' if verdict.frames == 1 else 's'}"
     if verdict.record.span_s and verdict.frames == 0:
         start, stop = verdict.record.span_s
-        return f"nothing is shown from second {start:g} to {stop:g}: the video ends at {seconds:.1f} s"
+        end = f"; the video ends at {seconds:.1f} s" if seconds is not None else ""
+        return f"nothing is shown from second {start:g} to {stop:g}{end}"
     return f"{have}, {min_frames} are wanted: a clip would repeat frames"
 
 

@@ -41,6 +41,21 @@ def test_two_heads(tmp_path):
     assert [(action.video, action.label) for action in actions] == [(record.path, record.label) for record in records]
 
 
+def test_pieces_of_videos(tmp_path):
+    """One beyond the first hour, one with frame numbers; times come back to a microsecond."""
+    spans = [(0.0, 1.25), (3723.456, 3800.0), (59.999999, 60.0)]
+    records = [Record(row, f"/data/a,{row}.mp4", (row, 5), span_s=span) for row, span in enumerate(spans)]
+    records.append(Record(3, "/data/folder", (1, 2), span_s=(1.0, 2.0), span_frames=(29, 60)))
+    text, note = cleaned_list(records)
+    (tmp_path / "list.csv").write_text(text)
+    actions = read_epic_csv(tmp_path / "list.csv")
+    assert [(action.video, action.label) for action in actions] == [(record.path, record.label) for record in records]
+    for action, record in zip(actions, records):
+        assert action.span_s == pytest.approx(record.span_s, abs=1e-6)
+    assert (actions[3].first_frame, actions[3].last_frame) == (30, 60)
+    assert note == ""
+
+
 @pytest.mark.parametrize("fields", [{"span_s": (0.0, 1.0)}, {"frames": ("a.jpg",)}, {"label": [1, 2]}, {"label": None}])
 def test_what_does_not_fit(fields):
     text, note = cleaned_list([Record(**{"video_id": 0, "path": "a", "label": 1} | fields)])

@@ -88,6 +88,18 @@ def test_cfg(videos):
     assert (cfg.MODEL.NUM_CLASSES, cfg.DATA.SKIP_BAD_LINES) == (4, False)
 
 
+def test_cfg_of_two_heads(videos):
+    (videos / "train.csv").write_text("video,verb,noun\nclips/0.mp4,3,7\n")
+    (videos / "val.csv").write_text("clips/1.mp4,9,7\nclips/2.mp4,1,7\n")
+    cfg = get_cfg()
+    cfg.DATA.PATH_TO_DATA_DIR, cfg.TRAIN.DATASET, cfg.TEST.DATASET = str(videos), "epic_kitchens", "epic_kitchens"
+    cfg.MODEL.HEAD_CLASSES, cfg.MODEL.NUM_CLASSES = [8, 9], 17
+    cfg.freeze()
+    source = from_cfg(cfg)
+    assert lines_of(source.splits["val"]) == [("1.mp4", (9, 7)), ("2.mp4", (1, 7))]
+    assert source.num_classes == (8, 9)
+
+
 def test_splits_that_no_job_reads_may_be_missing(videos):
     write(videos / "val.csv", "clips/2.mp4 1")
     source = from_cfg(settings(videos, train=False))

@@ -50,7 +50,8 @@ def test_classes():
 def test_classes_of_other_labels():
     labels = [(3, 7), [1, 2], [(2, 0.0, 1.0), (2, 3.0, 4.0)], None, []]
     classes = count_classes([verdict("a", "train", label) for label in labels[:1]])
-    assert list(classes) == [(3, 7)]
+    assert list(classes) == [(0, 3), (1, 7)]
+    assert list(count_classes([verdict("a", "train", (3, 7))], num_classes=5)) == [(0, 3), (1, 7)]
     classes = count_classes([verdict("a", "train", label) for label in labels[1:]])
     assert {number: row["train"][0] for number, row in classes.items()} == {1: 1, 2: 2, None: 1}
 
@@ -65,7 +66,7 @@ def test_class_notes():
 
 
 def test_class_names():
-    assert [class_name(n, {0: "jump"}) for n in (0, 1, (2, 3), None)] == ["jump", "1", "2, 3", "no class"]
+    assert [class_name(n, {0: "jump"}) for n in (0, 1, (1, 3), None)] == ["jump", "1", "noun 3", "no class"]
 
 
 @pytest.mark.parametrize("scale", [0.001, 1, 1000])

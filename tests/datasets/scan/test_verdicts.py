@@ -102,6 +102,13 @@ def test_pieces_of_one_video():
     assert "the video ends at 3.0 s" in verdicts[3].reasons[0]
 
 
+def test_pieces_of_folders_of_pictures():
+    """No times there: 40 pictures, the piece from number 30 to 50 has ten of them."""
+    pictures = Finding("ok", frames=40, width=4, height=2)
+    record = Record(0, "a", 1, span_s=(1.0, 2.0), span_frames=(30, 50))
+    assert judge({"train": [record]}, {Video("a"): pictures}, {})[0].frames == 10
+
+
 def test_rates_from_the_list():
     pictures = Finding("ok", frames=24, width=4, height=2)
     verdict = judge({"train": [Record(0, "a", 1, fps=12.0)]}, {Video("a"): pictures}, {})[0]
