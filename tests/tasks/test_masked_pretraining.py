@@ -54,3 +54,15 @@ def test_loss_and_targets(standardised, reverse):
 def test_a_loss_for_labels_is_refused():
     with pytest.raises(ConfigError, match=r"MODEL.LOSS_FUNC: 'cross_entropy' is for labels; .* takes mse"):
         build_task(config(MODEL__LOSS_FUNC="cross_entropy"))
+
+
+@pytest.mark.parametrize("standardised", [True, False])
+def test_perfect_predictions_give_the_clip_back(standardised):
+    cfg = config(VIDEO_MAE__NORM_PIXELS=standardised)
+    frames, task = Normalize(cfg.DATA.MEAN, cfg.DATA.STD)(FRAMES), build_task(cfg)
+    clips, seen, made = task.reconstruct(frames, HIDDEN, task.targets(frames, HIDDEN))
+    torch.testing.assert_close(clips, FRAMES / 255, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(made, clips, rtol=1e-4, atol=1e-5)
+    grey = seen == 0.5
+    assert grey[0].all(0).all(0).sum() == 32  # token 1 and 2 hidden at the first time step, 5 and 6 at the second
+    assert torch.equal(seen[~grey], clips[~grey])
