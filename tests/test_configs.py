@@ -85,6 +85,40 @@ def test_recipes_of_videomae(recipes, file, recipe, shards):
 
 
 @pytest.mark.parametrize(
+    "file, clips_per_gpu, gpus, changes",
+    [
+        ("Kinetics/videomae_s16_k400_pretrain", 32, 32, {"SAMPLING_RATE": 4, "MAX_EPOCH": 1600}),
+        ("Kinetics/videomae_b16_k400_pretrain", 32, 64, {"SAMPLING_RATE": 4, "MAX_EPOCH": 1600}),
+        ("Kinetics/videomae_l16_k400_pretrain", 8, 64, {"SAMPLING_RATE": 4, "MAX_EPOCH": 1600, "DECODER_DEPTH": 12}),
+        ("SSv2/videomae_s16_ssv2_pretrain", 32, 64, {"SAMPLING_RATE": 2, "MAX_EPOCH": 2400}),
+        ("SSv2/videomae_b16_ssv2_pretrain", 32, 64, {"SAMPLING_RATE": 2, "MAX_EPOCH": 2400}),
+        ("EPIC/videomae_b16_epic_pretrain", 32, 64, {"SAMPLING_RATE": 4, "MAX_EPOCH": 800}),
+        (
+            "UCF101/videomae_b16_ucf101_pretrain",
+            *(24, 8),
+            {"SAMPLING_RATE": 4, "MAX_EPOCH": 3200, "MASK_RATIO": 0.75, "BASE_LR": 3e-4},
+        ),
+    ],
+)
+def test_recipes_of_videomae_pretraining(recipes, file, clips_per_gpu, gpus, changes):
+    cfg = load_cfg(CONFIGS / f"{file}.yaml", num_shards=gpus // 8)
+    published, batch = recipes["VideoMAE"]["pretrain"], clips_per_gpu * gpus
+    assert (derive.effective_batch(cfg), cfg.NUM_GPUS * cfg.NUM_SHARDS) == (batch, gpus)
+    scaled = [rate * batch / 256 for rate in (changes.get("BASE_LR", published["base_lr"]), published["min_lr"])]
+    assert derive.scaled_lr(cfg) == pytest.approx((scaled[0], 0.0, scaled[1]), rel=1e-12)
+    solver, data = cfg.SOLVER, cfg.DATA
+    assert (solver.OPTIMIZING_METHOD, list(solver.BETAS)) == ("adamw", published["betas"])
+    assert (solver.MAX_EPOCH, solver.WARMUP_EPOCHS) == (changes["MAX_EPOCH"], published["warmup_epochs"])
+    assert (solver.WEIGHT_DECAY, solver.ZERO_WD_1D_PARAM) == (published["weight_decay"], True)
+    assert (solver.LR_POLICY, solver.COSINE_AFTER_WARMUP, solver.WARMUP_ENDS_AT_PEAK) == ("cosine", True, True)
+    assert (data.SAMPLING_RATE, data.NUM_FRAMES, data.RANDOM_FLIP) == (changes["SAMPLING_RATE"], 16, False)
+    assert (data.MEAN, data.STD) == (published["normalisation"]["mean"], published["normalisation"]["std"])
+    assert cfg.VIDEO_MAE.MASK_RATIO == changes.get("MASK_RATIO", published["mask_ratio"])
+    assert len(on_meta(cfg).decoder.blocks) == changes.get("DECODER_DEPTH", published["decoder_depth"])
+    assert cfg.VIDEO_VIT.DROP_PATH_RATE == published["drop_path"] and cfg.VIDEO_MAE.NORM_PIXELS
+
+
+@pytest.mark.parametrize(
     "file, recipe",
     [
         ("Kinetics/xvit_b16_k400", "kinetics_400"),
@@ -121,6 +155,9 @@ def test_recipes_of_xvit(recipes, file, recipe):
         ("Kinetics/videomae_b16_k400", "videomae_b16_k400_400"),
         ("SSv2/videomae_s16_ssv2", "videomae_s16_ssv2_174"),
         ("SSv2/videomae_b16_ssv2", "videomae_b16_ssv2_174"),
+        ("Kinetics/videomae_s16_k400_pretrain", "videomae_pretrain_s16"),
+        ("EPIC/videomae_b16_epic_pretrain", "videomae_pretrain_b16"),
+        ("Kinetics/videomae_l16_k400_pretrain", "videomae_pretrain_l16"),
     ],
 )
 def test_parameters_as_published(reference_dir, file, fact):
