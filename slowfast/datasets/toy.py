@@ -7,11 +7,15 @@ its circle stays uniform. So at any frame index the frames of all classes have t
 backwards is a clip of the opposite class.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 CLASSES = ("left", "right", "up", "down", "clockwise", "counter_clockwise", "approach", "recede")  # pairs: label ^ 1
+
+VERBS = ("left", "right")  # of the kind with verbs and nouns: twins under reversal, so that no set of frames tells
+SHAPES, FILLS = ("disc", "triangle", "square", "star"), ("stripes", "checks", "rings")  # by OUTLINES, TEXTURES
+NOUNS = tuple(f"{fill}_{shape}" for shape in SHAPES for fill in FILLS)
 
 DRAWING = 2  # raise it when the same seed no longer gives the same clips
 MIN_SIZE = 32  # px; below this the smallest shape has no texture left
@@ -63,6 +67,16 @@ def draw_look(rng):
         ),
         drift=pace * np.array([np.cos(angle), np.sin(angle)]),
     )
+
+
+def with_noun(look, noun):
+    """The same look with the shape and the texture of NOUNS[noun]."""
+    return replace(look, outline=noun // len(FILLS), texture=noun % len(FILLS))
+
+
+def shape_positions(motion, look, times):
+    """Centre of the shape on the glued frame, float64 (T, 2), x and y in [0, 1) frame sides."""
+    return _path(motion, look, np.asarray(times))[0] % 1.0
 
 
 def draw_clip(motion, look, times, size):

@@ -1,5 +1,9 @@
 #!/usr/bin/env python
-"""Write the toy data set: eight motions of a textured shape as H.264 files, with lists in the Kinetics format."""
+"""Write the toy data set: eight motions of a textured shape as H.264 files, with lists in the Kinetics format.
+
+--kind verb_noun: two motions of twelve shapes, with lists of video, verb, noun as EPIC-KITCHENS-100 has them, and under
+nouns/ lists of the nouns alone in the Kinetics format.
+"""
 
 import argparse
 import contextlib
@@ -9,22 +13,25 @@ import io
 import json
 import shutil
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import av
 from tqdm import tqdm
 
-from slowfast.datasets.toy import CLASSES, DRAWING, MIN_SIZE, draw_clip, draw_look
+from slowfast.datasets.toy import CLASSES, DRAWING, MIN_SIZE, NOUNS, VERBS, draw_clip, draw_look, with_noun
 from slowfast.utils.command_line import run_command
 from slowfast.utils.errors import EXIT_DONE, UserError
 from slowfast.utils.io import atomic_write_text, sha256_file
 from slowfast.utils.rng import numpy_rng
 
 SPLITS = ("train", "val")  # folders; the test list is the val list
+NOUN_LISTS = "nouns"  # folder of --kind verb_noun
 LISTS = ("train.csv", "val.csv", "test.csv", "classes.txt")
 MARKER = "toy.json"  # written first: the folder is ours; again at the end: with the hash of every file
 LOCK = ".lock"
 KEY_FRAME_INTERVAL = 12  # frames; a reader that seeks decodes fewer than this in vain
+MOTION, VERB_NOUN = KINDS = ("motion", "verb_noun")
 LOWEST = {"train_per_class": 1, "val_per_class": 1, "size": MIN_SIZE, "num_frames": 2, "fps": 1}
 
 
@@ -36,6 +43,7 @@ def parse_args(argv=None):
         allow_abbrev=False,
     )
     parser.add_argument("--out", type=Path, required=True, default=argparse.SUPPRESS, help="folder of the set")
+    parser.add_argument("--kind", choices=KINDS, default=MOTION, help="what the labels are")
     parser.add_argument("--train_per_class", type=int, default=60, help="training clips a class")
     parser.add_argument("--val_per_class", type=int, default=20, help="validation clips a class; also the test list")
     parser.add_argument("--size", type=int, default=64, help="side of the square frame in px, even")
@@ -58,13 +66,15 @@ def make_toy_dataset(out, *, overwrite=False, **options):
     Args:
         out: folder; missing, empty, or a toy set, complete or not.
         overwrite: replace a complete set made with other options.
-        options: train_per_class, val_per_class (clips), size (px), num_frames, fps, seed.
+        options: kind, train_per_class, val_per_class (clips), size (px), num_frames, fps, seed.
     Returns: what was done: "made", "made anew, it was incomplete", "replaced" or "kept, it is complete".
     Raises: UserError: the folder holds something else or cannot be written, or H.264 cannot be encoded here.
     """
     if "libx264" not in av.codecs_available:
         raise UserError(f"PyAV {av.__version__} has no libx264 here. Install PyAV's own wheel: pip install av")
     out, options = Path(out), {**options, "drawing": DRAWING}
+    if options.get("kind") == MOTION:
+        del options["kind"]  # a marker without it, from before there were kinds, means this one
     try:
         outcome = _plan(out, options, overwrite)
         if not outcome.startswith("kept"):
@@ -134,37 +144,66 @@ def _locked(out):
 def _clear(out):
     for name in LISTS:
         (out / name).unlink(missing_ok=True)
-    for split in SPLITS:
+    for split in (*SPLITS, NOUN_LISTS):
         if (out / split).exists():
             shutil.rmtree(out / split)
+
+
+@dataclass(frozen=True)
+class ToyClass:
+    """One class of clips: its folder, its motion, a noun or None for whatever shape the look has, its list entry."""
+
+    folder: str
+    motion: str
+    noun: int | None
+    entry: str  # what follows a clip's path in a list
+
+
+def _classes(options):
+    """(list of ToyClass, names of the labels)."""
+    if options.get("kind", MOTION) == MOTION:
+        return [ToyClass(motion, motion, None, f" {label}") for label, motion in enumerate(CLASSES)], CLASSES
+    pairs = [(verb, noun) for verb in range(len(VERBS)) for noun in range(len(NOUNS))]
+    classes = [ToyClass(f"{VERBS[v]}_{NOUNS[n]}", VERBS[v], n, f",{v},{n}") for v, n in pairs]
+    return classes, (*VERBS, *NOUNS)
 
 
 def _write_set(out, options):
     """Write clips and lists between two markers. Clip i of every class shares its look: the classes are twins."""
     _write_marker(out, options, files={})
-    files, rows = {}, {}
-    total = len(CLASSES) * (options["train_per_class"] + options["val_per_class"])
+    files, rows, nouns = {}, {}, {}
+    classes, names = _classes(options)
+    total = len(classes) * (options["train_per_class"] + options["val_per_class"])
     with tqdm(total=total, unit="clip", desc=str(out), disable=None) as progress:
         for split in SPLITS:
-            rows[split] = []
-            for motion in CLASSES:
-                (out / split / motion).mkdir(parents=True)
+            rows[split], nouns[split] = [], []
+            for kind in classes:
+                (out / split / kind.folder).mkdir(parents=True)
             for index in range(options[f"{split}_per_class"]):
                 look = draw_look(numpy_rng(options["seed"], "toy", split, index))
-                for label, motion in enumerate(CLASSES):
-                    path = f"{split}/{motion}/{motion}_{index:04d}.mp4"
-                    frames = draw_clip(motion, look, range(options["num_frames"]), options["size"])
+                for kind in classes:
+                    path = f"{split}/{kind.folder}/{kind.folder}_{index:04d}.mp4"
+                    seen = look if kind.noun is None else with_noun(look, kind.noun)
+                    frames = draw_clip(kind.motion, seen, range(options["num_frames"]), options["size"])
                     data = encode(frames, options["fps"])
                     (out / path).write_bytes(data)
                     files[path] = hashlib.sha256(data).hexdigest()
-                    rows[split].append(f"{path} {label}\n")
+                    rows[split].append(f"{path}{kind.entry}\n")
+                    nouns[split].append(f"{path} {kind.noun}\n")
                     progress.update()
-    texts = {"train.csv": rows["train"], "val.csv": rows["val"], "test.csv": rows["val"]}
-    texts["classes.txt"] = [f"{motion}\n" for motion in CLASSES]
-    for name, lines in texts.items():
-        atomic_write_text(out / name, "".join(lines))
-        files[name] = sha256_file(out / name)
+    _write_lists(out, rows, [f"{name}\n" for name in names], files)
+    if options.get("kind") == VERB_NOUN:
+        (out / NOUN_LISTS).mkdir()
+        _write_lists(out, nouns, [f"{name}\n" for name in NOUNS], files, f"{NOUN_LISTS}/")
     _write_marker(out, options, files)
+
+
+def _write_lists(out, rows, names, files, folder=""):
+    """The lists of a folder, the test's being the validation's; their hashes go to `files`."""
+    texts = {"train.csv": rows["train"], "val.csv": rows["val"], "test.csv": rows["val"], "classes.txt": names}
+    for name, lines in texts.items():
+        atomic_write_text(out / folder / name, "".join(lines))
+        files[folder + name] = sha256_file(out / folder / name)
 
 
 def _write_marker(out, options, files):
@@ -175,9 +214,8 @@ def main(argv=None):
     options = vars(parse_args(argv))
     out = options.pop("out")
     outcome = make_toy_dataset(out, **options)
-    clips = (
-        f"{options['train_per_class']} train and {options['val_per_class']} val clips in each of {len(CLASSES)} classes"
-    )
+    classes = len(_classes(options)[0])
+    clips = f"{options['train_per_class']} train and {options['val_per_class']} val clips in each of {classes} classes"
     print(f"{outcome}: {out}, {clips}")
     return EXIT_DONE
 

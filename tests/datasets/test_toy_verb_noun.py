@@ -1,0 +1,48 @@
+"""The toy set with a verb and a noun: what the labels say is what the clips show."""
+
+import json
+
+import numpy as np
+import pytest
+
+from slowfast.datasets.toy import NOUNS, OUTLINES, TEXTURES, VERBS, draw_clip, draw_look, shape_positions, with_noun
+from slowfast.utils.rng import numpy_rng
+from tools.prepare.make_toy_dataset import make_toy_dataset
+
+
+def test_every_shape_and_texture_is_a_noun():
+    look = draw_look(numpy_rng(1, "test"))
+    seen = {(one.outline, one.texture) for one in (with_noun(look, noun) for noun in range(len(NOUNS)))}
+    assert seen == {(outline, texture) for outline in range(len(OUTLINES)) for texture in range(len(TEXTURES))}
+    frames = [draw_clip("left", with_noun(look, noun), [0], 64) for noun in range(len(NOUNS))]
+    assert all((a != b).any() for i, a in enumerate(frames) for b in frames[:i])
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_positions_are_where_the_shape_is(verb):
+    look = draw_look(numpy_rng(2, "test"))
+    frames, positions = draw_clip(verb, look, range(6), 64), shape_positions(verb, look, range(6))
+    bright = frames.max(axis=-1) > 120
+    for picture, (x, y) in zip(bright, positions):
+        rows, columns = np.nonzero(picture)
+        for found, told in ((columns, x), (rows, y)):
+            angle = np.angle(np.exp(2j * np.pi * (found + 0.5) / 64).mean())  # the mean on the glued frame
+            assert abs((angle / (2 * np.pi) - told + 0.5) % 1 - 0.5) < 0.06
+
+
+def test_lists(tmp_path):
+    options = {"kind": "verb_noun", "train_per_class": 1, "val_per_class": 1, "size": 32, "num_frames": 2, "fps": 12}
+    assert make_toy_dataset(tmp_path, seed=1, **options) == "made"
+    assert make_toy_dataset(tmp_path, seed=1, **options).startswith("kept")
+    rows = [line.split(",") for line in (tmp_path / "train.csv").read_text().splitlines()]
+    assert len(rows) == len(VERBS) * len(NOUNS)
+    for path, verb, noun in rows:
+        assert path.split("/")[1] == f"{VERBS[int(verb)]}_{NOUNS[int(noun)]}" and (tmp_path / path).is_file()
+    nouns = [line.split() for line in (tmp_path / "nouns" / "train.csv").read_text().splitlines()]
+    assert nouns == [[path, noun] for path, _, noun in rows]
+    assert (tmp_path / "classes.txt").read_text().split() == [*VERBS, *NOUNS]
+    assert set(json.loads((tmp_path / "toy.json").read_text())["files"]) > {"nouns/val.csv", "train.csv"}
+    make_toy_dataset(tmp_path, seed=2, overwrite=True, **options)
+    make_toy_dataset(tmp_path, seed=1, overwrite=True, **{**options, "kind": "motion"})
+    assert not (tmp_path / "nouns").exists()
+    assert "kind" not in json.loads((tmp_path / "toy.json").read_text())["options"]
