@@ -1,6 +1,7 @@
 """Functions for guarded workers that do what broken decoders do; importable by name, so that workers find them."""
 
 import ctypes
+import mmap
 import os
 import signal
 import time
@@ -48,6 +49,14 @@ def _allocate_in_c(block, allow):
         libc.memset(libc.malloc(block), 1, block)
 
 
+def _allocate_shared(block, allow):
+    """Memory that the worker's own limit does not count."""
+    held = []
+    while True:
+        held.append(mmap.mmap(-1, block))
+        held[-1].write(b"x" * block)
+
+
 def _segfault(_, allow):
     ctypes.string_at(0)
 
@@ -86,6 +95,7 @@ DEEDS = {
     "hold the interpreter": _hold_the_interpreter,
     "allocate": _allocate_for_ever,
     "allocate in C": _allocate_in_c,
+    "allocate shared": _allocate_shared,
     "segfault": _segfault,
     "exit": _exit,
     "kill itself": _kill_itself,

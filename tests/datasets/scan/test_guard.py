@@ -1,6 +1,8 @@
 """Guarded workers: whatever a task does, it alone has an outcome that says so, and all others are done."""
 
+import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -8,6 +10,7 @@ import time
 import psutil
 import pytest
 
+from slowfast.datasets.scan import worker
 from slowfast.datasets.scan.guard import Bounds, guarded_map
 from tests.datasets.scan.hostile import behave
 
@@ -35,6 +38,7 @@ def test_no_tasks():
         ("hold the interpreter", 3600, "time", ""),
         ("allocate", 8 * MEBIBYTE, "memory", ""),
         ("allocate in C", 8 * MEBIBYTE, "crash", "SIGSEGV"),
+        ("allocate shared", 8 * MEBIBYTE, "memory", ""),
         ("segfault", None, "crash", "SIGSEGV"),
         ("exit", 3, "crash", "exit code 3"),
         ("exit", 0, "crash", "exit code 0"),
@@ -97,7 +101,8 @@ def test_what_decoders_print_is_not_heard(capfd):
 def test_workers_end_by_themselves_when_the_scan_is_killed(repo):
     """The one that waits for a task, at once."""
     code = (
-        "from slowfast.datasets.scan.guard import *\n"
+        "from slowfast.datasets.scan import worker
+from slowfast.datasets.scan.guard import *\n"
         "from tests.datasets.scan.hostile import behave\n"
         "import os\n"
         "if __name__ == '__main__':\n"
@@ -112,3 +117,23 @@ def test_workers_end_by_themselves_when_the_scan_is_killed(repo):
     while psutil.pid_exists(process) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not psutil.pid_exists(process)
+
+
+def test_a_stuck_worker_ends_by_itself_when_nobody_watches(monkeypatch):
+    """As when the scan is killed while a decoder hangs: SIGALRM ends it."""
+    monkeypatch.setattr(worker, "_ORPHAN_SECONDS", 0.3)
+    context = multiprocessing.get_context("fork")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=worker.serve, args=(theirs, behave, 0.2, 1 << 30), daemon=True)
+    process.start()
+    try:
+        assert ours.recv() == (worker.READY, None)
+        for task, expected in ((("double", 4), 8), (("sleep", 0.1), "slept")):
+            ours.send(task)
+            assert ours.recv() == (worker.DONE, expected)
+        time.sleep(0.8)  # idle, it may wait as long as it likes
+        ours.send(("hold the interpreter", 3600))
+        process.join(10)
+        assert process.exitcode == -signal.SIGALRM
+    finally:
+        process.kill()
