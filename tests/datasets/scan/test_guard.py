@@ -101,8 +101,7 @@ def test_what_decoders_print_is_not_heard(capfd):
 def test_workers_end_by_themselves_when_the_scan_is_killed(repo):
     """The one that waits for a task, at once."""
     code = (
-        "from slowfast.datasets.scan import worker
-from slowfast.datasets.scan.guard import *\n"
+        "from slowfast.datasets.scan.guard import *\n"
         "from tests.datasets.scan.hostile import behave\n"
         "import os\n"
         "if __name__ == '__main__':\n"
