@@ -130,7 +130,8 @@ def test_a_stuck_worker_ends_by_itself_when_nobody_watches(monkeypatch):
         for task, expected in ((("double", 4), 8), (("sleep", 0.1), "slept")):
             ours.send(task)
             assert ours.recv() == (worker.DONE, expected)
-        time.sleep(0.8)  # idle, it may wait as long as it likes
+        time.sleep(0.8)
+        assert process.is_alive()  # idle, it may wait as long as it likes
         ours.send(("hold the interpreter", 3600))
         process.join(10)
         assert process.exitcode == -signal.SIGALRM
