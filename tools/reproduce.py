@@ -36,7 +36,9 @@ class Experiment:
         prepare: command that makes the data, words after `python`.
         run: command of a seed, words after `python`; RNG_SEED and OUTPUT_DIR are added.
         tests: name -> further overrides for a test of the trained model; its figures are stored under the name.
-        holds: (dict name -> figures of one test) -> True where the claim holds for that seed.
+        holds: (figures of a seed, as `run_seed` gives them) -> True where the claim holds for that seed.
+        pretraining: command of a seed, words after `python`, whose best weights `run` then starts from, once with and
+            once without them; (): there is none.
     """
 
     claim: str
@@ -44,6 +46,7 @@ class Experiment:
     run: tuple
     tests: dict
     holds: callable
+    pretraining: tuple = ()
 
 
 def toy_figures(folder):
@@ -72,24 +75,49 @@ EXPERIMENTS = {
             and figures["shuffled"]["top1_acc"] <= 60
         ),
     ),
+    "toy_videomae": Experiment(
+        claim="toy VideoViT: at equal epochs, top-1 is higher from its masked pre-training than from scratch",
+        prepare=("tools/prepare/make_toy_dataset.py", "--out", TOY),
+        pretraining=(
+            *("tools/run_net.py", "--cfg", "configs/Toy/videomae_toy_pretrain.yaml"),
+            *("DATA.PATH_TO_DATA_DIR", TOY),
+        ),
+        run=("tools/run_net.py", "--cfg", "configs/Toy/videomae_toy.yaml", "DATA.PATH_TO_DATA_DIR", TOY),
+        tests={"forward": ()},
+        holds=lambda figures: figures["pretrained"]["forward"]["top1_acc"] > figures["scratch"]["forward"]["top1_acc"],
+    ),
 }
 
 
 def run_seed(name, experiment, seed):
-    """Train and test with one seed, in a fresh folder.
+    """All runs of one seed, in a fresh folder.
 
-    Returns: dict with "seed", "train_seconds" and the figures of each test.
+    Returns: dict with "seed" and what `train_and_test` gives; with a pre-training one such dict under "pretrained" and
+    one under "scratch".
     """
     folder = REPO / "outputs" / "reproduce" / name / f"{time.strftime('%Y%m%d_%H%M%S')}_seed_{seed}"
-    common = (*experiment.run, "RNG_SEED", str(seed))
+    if not experiment.pretraining:
+        return {"seed": seed, **train_and_test(experiment, seed, folder)}
+    _python(*experiment.pretraining, "RNG_SEED", str(seed), "OUTPUT_DIR", str(folder / "pretraining"))
+    start = ("TRAIN.CHECKPOINT_FILE_PATH", str(folder / "pretraining" / "checkpoints" / "best.pyth"))
+    return {
+        "seed": seed,
+        "pretrained": train_and_test(experiment, seed, folder / "pretrained", *start),
+        "scratch": train_and_test(experiment, seed, folder / "scratch"),
+    }
+
+
+def train_and_test(experiment, seed, folder, *overrides):
+    """dict with "train_seconds" and the figures of each test, by its name."""
+    common = (*experiment.run, "RNG_SEED", str(seed), *overrides)
     start = time.perf_counter()
     _python(*common, "OUTPUT_DIR", str(folder), "TEST.ENABLE", "False")
-    figures = {"seed": seed, "train_seconds": round(time.perf_counter() - start, 1)}
+    figures = {"train_seconds": round(time.perf_counter() - start, 1)}
     weights = str(folder / "checkpoints" / (folder / "checkpoints" / "last").read_text().strip())
-    for test, overrides in experiment.tests.items():
+    for test, further in experiment.tests.items():
         test_folder = folder / test
         options = ("TRAIN.ENABLE", "False", "TEST.CHECKPOINT_FILE_PATH", weights, "OUTPUT_DIR", str(test_folder))
-        _python(*common, *options, *overrides)
+        _python(*common, *options, *further)
         figures[test] = toy_figures(test_folder)
     return figures
 
