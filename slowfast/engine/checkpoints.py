@@ -15,7 +15,16 @@ from slowfast.utils import distributed
 from slowfast.utils.errors import UserError
 from slowfast.utils.io import atomic_write, atomic_write_text
 from slowfast.utils.logging import get_logger
-from slowfast.weights import fetch, load_pretrained, read_checkpoint, start, state_dict_of
+from slowfast.weights import (
+    complete,
+    fetch,
+    frozen_digest,
+    load_pretrained,
+    read_checkpoint,
+    start,
+    state_dict_of,
+    without_frozen,
+)
 
 NAME = re.compile(r"checkpoint_epoch_(\d{5})(?:_iter_(\d{8}))?\.pyth")
 SET_ASIDE = ".damaged"  # put behind the name of a file that cannot be resumed from
@@ -29,14 +38,16 @@ class Checkpointer:
     `last` names it, and only then are older ones removed.
 
     Args:
-        cfg: its OUTPUT_DIR and CHECKPOINT.{KEEP_LAST (0: keep all), ON_SAVE_ERROR, ASYNC} are used; its text is stored
-            in each checkpoint.
+        cfg: its OUTPUT_DIR and CHECKPOINT.{KEEP_LAST (0: keep all), ON_SAVE_ERROR, ASYNC, TRAINABLE_ONLY} are used; its
+            text is stored in each checkpoint.
     """
 
     def __init__(self, cfg):
         self.folder = Path(cfg.OUTPUT_DIR) / "checkpoints"
         self.keep_last = cfg.CHECKPOINT.KEEP_LAST
         self.goes_on = cfg.CHECKPOINT.ON_SAVE_ERROR == "warn"
+        self.trainable_only = cfg.CHECKPOINT.TRAINABLE_ONLY
+        self.frozen = None  # SHA-256 of the frozen weights, once it was needed; they do not change
         self.cfg_text = cfg.dump()
         self.background = BackgroundWriter() if cfg.CHECKPOINT.ASYNC else None
         self.saved_step = None  # optimizer steps of the newest state handed to `save`
@@ -76,6 +87,9 @@ class Checkpointer:
         watchdog.beat("saving")
         self.finish()
         payload = state.state_dict() | {"cfg": self.cfg_text}
+        if self.trainable_only:
+            self.frozen = self.frozen or frozen_digest(state.model)
+            payload = without_frozen(payload, state.model, self.frozen)
         if self.background is None:
             self._guarded(lambda: write(payload))
         else:
@@ -244,12 +258,12 @@ def initialise(state, cfg, checkpoints):
         checkpoints.clear_temporaries()
     path = checkpoints.last_good() if cfg.TRAIN.AUTO_RESUME else None
     if path is not None:
-        resume(state, path)
+        resume(state, path, cfg)
     elif cfg.TRAIN.CHECKPOINT_FILE_PATH:
         path = fetch_weights(cfg.TRAIN.CHECKPOINT_FILE_PATH, cfg, cfg.WEIGHTS.TRAIN_SHA256)
-        content = read_checkpoint(path)
+        content = complete(read_checkpoint(path), state.model, cfg, path)
         if not cfg.TRAIN.CHECKPOINT_EPOCH_RESET and "train_state" in content:
-            resume(state, path)
+            resume(state, path, cfg)
         else:
             report = load_pretrained(state.model, state_dict_of(content, path))
             if state.average is not None:
@@ -263,13 +277,14 @@ def initialise(state, cfg, checkpoints):
             state.average.restart(state.model)
 
 
-def resume(state, path):
+def resume(state, path, cfg):
     """Take over the whole state of a checkpoint.
 
+    Args: cfg: says where the frozen weights are that a checkpoint may lack.
     Raises: UserError where the file is not of this trainer, of another model, or was saved inside an epoch of another
         effective batch size.
     """
-    payload = read_checkpoint(path)
+    payload = complete(read_checkpoint(path), state.model, cfg, path)
     if "train_state" not in payload:
         raise UserError(
             f"{path} is not a checkpoint of this trainer. Name it in TRAIN.CHECKPOINT_FILE_PATH to start from its "

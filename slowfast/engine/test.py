@@ -18,7 +18,7 @@ from slowfast.utils import distributed
 from slowfast.utils.errors import EXIT_DONE, EXIT_LOST, UserError
 from slowfast.utils.logging import get_logger
 from slowfast.utils.rng import seed_torch
-from slowfast.weights import load_pretrained, read_checkpoint, state_dict_of
+from slowfast.weights import complete, load_pretrained, read_checkpoint, state_dict_of
 
 
 def test(cfg, device):
@@ -62,7 +62,7 @@ def load_test_weights(model, cfg):
             f"nothing to test: TEST.CHECKPOINT_FILE_PATH is empty and {cfg.OUTPUT_DIR}/checkpoints holds no "
             "checkpoint. Train first, name a checkpoint, or set TEST.ALLOW_RANDOM_WEIGHTS True"
         )
-    content = read_checkpoint(path)
+    content = complete(read_checkpoint(path), model, cfg, path)
     report = load_pretrained(model, state_dict_of(content, path))
     get_logger().info(f"testing the weights of {path}\n{report.table()}")
     if report.unfilled:

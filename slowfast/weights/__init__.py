@@ -6,11 +6,14 @@ from slowfast.weights.load import LoadReport, load_pretrained, load_weights
 from slowfast.weights.read import read_checkpoint, read_state_dict, state_dict_of
 from slowfast.weights.rules import WeightRules, weight_rules
 from slowfast.weights.start import start, starts_from
+from slowfast.weights.trained_part import complete, frozen_digest, without_frozen
 
 __all__ = [
     "LoadReport",
     "WeightRules",
+    "complete",
     "fetch",
+    "frozen_digest",
     "load_pretrained",
     "load_weights",
     "read_checkpoint",
@@ -19,4 +22,5 @@ __all__ = [
     "starts_from",
     "state_dict_of",
     "weight_rules",
+    "without_frozen",
 ]
