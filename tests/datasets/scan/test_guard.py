@@ -73,14 +73,14 @@ def test_slow_tasks_run_side_by_side_and_are_given_time():
 
 def test_memory_of_one_task_does_not_count_for_the_next():
     """Python keeps some of what a task has freed."""
-    held = [("double", "x" * (20 * MEBIBYTE + n)) for n in range(12)]
+    held = [("double", "x" * (20 * MEBIBYTE + n)) for n in range(6)]
     assert all(not outcome.failure for outcome in run(held, workers=1, bounds=Bounds(30, 200 * MEBIBYTE)).values())
 
 
 def test_workers_are_kept_from_task_to_task_and_gone_at_the_end():
     ids = {
         outcome.value
-        for _, outcome in guarded_map(behave, [("process id", n) for n in range(12)], workers=1, bounds=BOUNDS)
+        for _, outcome in guarded_map(behave, [("process id", n) for n in range(6)], workers=1, bounds=BOUNDS)
     }
     assert len(ids) == 1
     assert not psutil.pid_exists(ids.pop())
