@@ -11,6 +11,7 @@ from slowfast.engine.metrics_log import Progress
 from slowfast.engine.plan import describe
 from slowfast.engine.precision import Precision
 from slowfast.evaluation.ensemble import ViewEnsemble
+from slowfast.evaluation.looks import look_inside
 from slowfast.evaluation.results import RunRecord, describe_checkpoint, write_test_results
 from slowfast.models import build_model
 from slowfast.tasks import build_task
@@ -41,6 +42,9 @@ def test(cfg, device):
     if distributed.is_main():
         get_logger().info(describe(cfg, model, {"test": loader}))
     ensemble = score(model, loader, cfg, device)
+    if distributed.is_main():
+        for text in look_inside(model, cfg, loader.dataset, device):
+            get_logger().info(text)
     code = _conclude(cfg, ensemble, record) if distributed.is_main() else None
     return distributed.broadcast_object(code)
 

@@ -1,0 +1,23 @@
+"""Looks inside a model after a test: pictures that only its own class knows how to draw, one function a class."""
+
+LOOKS = {}  # class name of a model -> function of (model, cfg, dataset, device)
+
+
+def looks_inside(class_name):
+    """Decorator: this function of (model, cfg, dataset, device) draws a tested model of that class.
+
+    It is called in one process, with the model in evaluation mode on the device, and gives texts for the log.
+    """
+
+    def register(function):
+        assert class_name not in LOOKS, f"two looks inside '{class_name}'"
+        LOOKS[class_name] = function
+        return function
+
+    return register
+
+
+def look_inside(model, cfg, dataset, device):
+    """What the model's class draws; list of texts for the log, empty where there is nothing to see."""
+    function = LOOKS.get(type(model).__name__)
+    return function(model, cfg, dataset, device) if function else []
