@@ -4,7 +4,7 @@ from slowfast.config import CfgNode
 
 
 def add_config(cfg):
-    """Add the section CAST."""
+    """Add the sections CAST and VIS."""
     cfg.CAST = CfgNode()
     cfg.CAST.SIZE = "base"  # small | base | large | huge, of both experts; the next three keys override it
     cfg.CAST.EMBED_DIM = 0  # token width; 0 = from SIZE
@@ -22,3 +22,6 @@ def add_config(cfg):
     cfg.CAST.HEAD_INIT_SCALE = 1.0  # factor on the heads' initial weights
     cfg.CAST.CLIP_PATH = ""  # CLIP archive or a spatial expert trained here, where training starts from
     cfg.CAST.VIDEOMAE_PATH = ""  # VideoMAE pre-training checkpoint, theirs or one trained here
+    cfg.VIS = CfgNode()
+    cfg.VIS.CROSS_ATTENTION = 0  # test clips whose exchange is drawn into OUTPUT_DIR/cross_attention; 0 = none
+    cfg.VIS.BLOCK = -1  # block whose exchange is drawn; -1 = the last one that exchanges
