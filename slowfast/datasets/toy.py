@@ -14,8 +14,9 @@ import numpy as np
 CLASSES = ("left", "right", "up", "down", "clockwise", "counter_clockwise", "approach", "recede")  # pairs: label ^ 1
 
 VERBS = ("left", "right")  # of the kind with verbs and nouns: twins under reversal, so that no set of frames tells
-SHAPES, FILLS = ("disc", "triangle", "square", "star"), ("stripes", "checks", "rings")  # by OUTLINES, TEXTURES
-NOUNS = tuple(f"{fill}_{shape}" for shape in SHAPES for fill in FILLS)
+SHAPES = {"disc": 0, "triangle": 1, "star": 3}  # index into OUTLINES
+HUES = {"red": 0.0, "lime": 0.25, "cyan": 0.5, "violet": 0.75}  # turns
+NOUNS = tuple(f"{hue}_{shape}" for shape in SHAPES for hue in HUES)
 
 DRAWING = 2  # raise it when the same seed no longer gives the same clips
 MIN_SIZE = 32  # px; below this the smallest shape has no texture left
@@ -27,6 +28,7 @@ ZOOM_SPEED = (0.04, 0.055)  # turns a frame of the circle that runs through all 
 BACKGROUND_SPEED = 0.008  # frame sides a frame, at most
 BACKGROUND_LEVEL = (30.0, 14.0)  # mean and amplitude, of 255
 LEVELS = (255.0, 190.0)  # of the shape's two colours, of 255
+NOUN_PALENESS = 0.2  # the same, where the colour is part of a noun
 PALENESS = 0.55  # share of white in the shape's colours, so that every shape outshines the background
 
 
@@ -70,8 +72,9 @@ def draw_look(rng):
 
 
 def with_noun(look, noun):
-    """The same look with the shape and the texture of NOUNS[noun]."""
-    return replace(look, outline=noun // len(FILLS), texture=noun % len(FILLS))
+    """The same look with the shape and the colour of NOUNS[noun]; its texture is of two shades."""
+    hue, shape = NOUNS[noun].split("_")
+    return replace(look, outline=SHAPES[shape], colours=_colours(np.full((2, 1), HUES[hue]), NOUN_PALENESS))
 
 
 def shape_positions(motion, look, times):
@@ -142,9 +145,13 @@ def _between(bounds, share):
 
 def _contrasting_colours(rng):
     """A bright and a darker colour of opposite hues, (2, 3) of 255."""
-    hue = (rng.uniform() + np.array([[0.0], [0.5]])) * 2 * np.pi
-    wheel = 0.5 + 0.5 * np.cos(hue - np.array([0, 2, 4]) * np.pi / 3)  # (2, 3): red, green, blue
-    return (np.array(LEVELS)[:, None] * (PALENESS + (1 - PALENESS) * wheel)).astype(np.float32)
+    return _colours(rng.uniform() + np.array([[0.0], [0.5]]), PALENESS)
+
+
+def _colours(hues, paleness):
+    """A bright and a darker colour (2, 3) of 255, of hues (2, 1) in turns."""
+    wheel = 0.5 + 0.5 * np.cos(hues * 2 * np.pi - np.array([0, 2, 4]) * np.pi / 3)  # (2, 3): red, green, blue
+    return (np.array(LEVELS)[:, None] * (paleness + (1 - paleness) * wheel)).astype(np.float32)
 
 
 def _polygon(corners):
