@@ -5,13 +5,14 @@ TOY ?= data/toy
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install demo test test-gpu reproduce lint format clean
+.PHONY: help install demo test test-gpu test-faults reproduce lint format clean
 
 help:
 	@echo "make install            a virtual environment in $(VENV) with everything in it"
 	@echo "make demo               toy data set, toy XViT trained and tested on the CPU"
 	@echo "make test               ruff (format, lint) and all tests that need no GPU"
 	@echo "make test-gpu           the tests that need a CUDA device"
+	@echo "make test-faults        runs killed at 50 moments, damaged files, stopped processes (minutes)"
 	@echo "make reproduce NAME=..  a claim over several seeds; its JSON goes to docs/results/"
 	@echo "make format             let ruff format and mend the code"
 
@@ -34,6 +35,9 @@ test: $(INSTALLED) lint
 
 test-gpu: $(INSTALLED)
 	$(BIN)/python -m pytest -m gpu $(PYTEST_ARGS)
+
+test-faults: $(INSTALLED)
+	$(BIN)/python -m pytest tests/distributed --faults 50 $(PYTEST_ARGS)
 
 reproduce: $(INSTALLED)
 	$(BIN)/python tools/reproduce.py $(NAME)

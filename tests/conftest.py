@@ -11,6 +11,10 @@ import torch
 REPO = Path(__file__).resolve().parents[1]
 
 
+def pytest_addoption(parser):
+    parser.addoption("--faults", type=int, default=5, metavar="N", help="moments at which runs are killed (default: 5)")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def one_thread():
     """Many small tensors: more threads only get in each other's way."""

@@ -55,7 +55,7 @@ class BackgroundWriter:
         if isinstance(value, torch.Tensor):
             return self._buffer(value, where).copy_(value.detach(), non_blocking=value.is_cuda)
         if isinstance(value, dict):
-            return {key: self._copy(item, (*where, key)) for key, item in value.items()}
+            return type(value)((key, self._copy(item, (*where, key))) for key, item in value.items())
         if isinstance(value, list | tuple):
             return type(value)(self._copy(item, (*where, index)) for index, item in enumerate(value))
         return value

@@ -160,7 +160,7 @@ def _join_group(cfg, device, place):
 def _tell_others(error, place, store):
     """The exception to end with: the process's own, or the words of the one that failed before it."""
     if failures.is_echo(error):
-        failure = failures.wait_for_first(store, seconds=2.0)
+        failure = failures.wait_for_first(store, seconds=1.0)
         if failure is not None and failure[0] != place.rank:
             return JobError(failures.echo_text(*failure))
         return error

@@ -1,0 +1,134 @@
+"""SIGKILL to a rank at any moment: the others end, and the same command ends with the bits of an uncut run.
+
+5 moments by default; --faults N adds random ones (make test-faults).
+"""
+
+import io
+import os
+import signal
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from slowfast.engine import checkpoints
+from tests.distributed.ranks import at, end_by
+from tests.engine.test_resume import assert_same
+
+STEPS = 8
+# where, at which step (phases) or save (all else, counted from 1), which rank
+CHOSEN = [
+    ("forward", 3, 1),
+    ("backward", 6, 0),
+    ("half of a file", 2, 0),
+    ("file without pointer", 4, 0),
+    ("loading", 5, 0),
+]
+KINDS = ("loading", "forward", "backward", "updating", "half of a file", "file without pointer", "pruning", "any time")
+DIE = end_by(signal.SIGKILL)
+
+
+def random_moment(seed):
+    rng = np.random.default_rng(seed)
+    kind = KINDS[rng.integers(len(KINDS))]
+    rank = 0 if kind in ("half of a file", "file without pointer", "pruning") else int(rng.integers(2))
+    return kind, int(rng.integers(1, STEPS + 1)), rank
+
+
+def pytest_generate_tests(metafunc):
+    if "moment" in metafunc.fixturenames:
+        number = metafunc.config.getoption("faults")
+        moments = CHOSEN[:number] + [random_moment(seed) for seed in range(number - len(CHOSEN))]
+        metafunc.parametrize("moment", moments, ids=["-".join(map(str, moment)) for moment in moments])
+
+
+def plan(kind, count, rank):
+    """`prepare` for Ranks: die at this moment."""
+    if kind in ("loading", "forward", "backward", "updating"):
+        return at(kind, count, DIE, rank)
+
+    def prepare(number):
+        if number != rank:
+            return
+        if kind == "half of a file":
+            checkpoints.torch.save = _nth_call(torch.save, count, _write_half)
+        elif kind == "file without pointer":
+            checkpoints.atomic_write_text = _nth_call(checkpoints.atomic_write_text, count, lambda *words: DIE())
+        elif kind == "pruning":
+            checkpoints.Checkpointer._prune = _nth_call(checkpoints.Checkpointer._prune, count, lambda *words: DIE())
+        else:  # seconds from now: somewhere in the run
+            if os.fork() == 0:
+                time.sleep(0.25 * count)
+                os.kill(os.getppid(), signal.SIGKILL)
+                os._exit(0)
+
+    return prepare
+
+
+def _nth_call(function, count, fault):
+    calls = []
+
+    def call(*words):
+        calls.append(words)
+        return fault(*words) if len(calls) == count else function(*words)
+
+    return call
+
+
+def _write_half(payload, file):
+    whole = io.BytesIO()
+    save(payload, whole)
+    file.write(whole.getvalue()[: whole.tell() // 2])
+    file.flush()
+    DIE()
+
+
+save = torch.save
+
+
+@pytest.fixture
+def full_cfg(run_cfg):
+    """Everything on that draws or counts: dropout, drop path, moving average, accumulation; a checkpoint a step."""
+
+    def load(name, **changes):
+        options = {
+            "TRAIN__BATCH_SIZE": 4,
+            "TRAIN__EVAL_PERIOD": 1,
+            "TRAIN__CHECKPOINT_PERIOD_ITERS": 1,
+            "CHECKPOINT__KEEP_LAST": 2,
+            "SOLVER__ACCUMULATE_STEPS": 2,
+            "SOLVER__MAX_EPOCH": 2,
+            "SOLVER__EMA_DECAY": 0.9,
+            "MODEL__DROPOUT_RATE": 0.3,
+            "XVIT__BACKBONE__DROP_PATH_RATE": 0.3,
+        }
+        return run_cfg(name, **(options | changes))
+
+    return load
+
+
+_uncut = {}
+
+
+@pytest.fixture
+def uncut(full_cfg, start, last_state):
+    """The last state of a run that nobody disturbed."""
+    if not _uncut:
+        ranks = start(full_cfg("uncut"), 2)
+        assert ranks.wait() == [0, 0], ranks.errors
+        _uncut.update(last_state("uncut"))
+    return _uncut
+
+
+def test_killed(full_cfg, start, last_state, uncut, moment, tmp_path):
+    kind, count, rank = moment
+    cfg = full_cfg("cut", CHECKPOINT__ASYNC=count % 2 == 0)
+    killed = start(cfg, 2, prepare=plan(kind, count, rank))
+    codes = killed.wait()
+    assert codes[rank] == -signal.SIGKILL or kind == "any time", (codes, killed.errors)
+    resumed = start(cfg, 2)
+    assert resumed.wait() == [0, 0], resumed.errors
+    assert_same(last_state("cut"), uncut)
+    names = {path.name for path in (tmp_path / "cut/checkpoints").iterdir()}
+    assert len(names) == 4 and {"last", "best.pyth"} < names, names  # two kept, nothing unfinished
