@@ -55,13 +55,14 @@ class _Listener(threading.Thread):
                 self.requested = True
                 leave_at = time.monotonic() + self.deadline_sec
                 if self.polite:
-                    get_logger().info(f"{self._name()}: saving, then leaving")
+                    get_logger().info(f"{self._first_signal()}: saving, then leaving")
             if count >= 1 and not self.polite:
-                self._leave(f"{self._name()}: left at once, this job has nothing to save")
+                self._leave(f"{self._first_signal()}: left at once, this job has nothing to save")
             if count >= 2:
                 self._leave("second signal: left at once")
             if leave_at is not None and time.monotonic() >= leave_at:
-                self._leave(f"not done {self.deadline_sec} s after {self._name()} (DIST.PREEMPT_DEADLINE_SEC): left")
+                late = f"not done {self.deadline_sec} s after {self._first_signal()} (DIST.PREEMPT_DEADLINE_SEC)"
+                self._leave(f"{late}: left")
 
     def _hear_parent(self):
         try:
@@ -69,7 +70,7 @@ class _Listener(threading.Thread):
         except (EOFError, OSError):  # the parent is gone: nobody would end this process any more
             os._exit(EXIT_LOST)
 
-    def _name(self):
+    def _first_signal(self):
         return self.signals.names[0] if self.signals.names else "signal"
 
     def _leave(self, reason):

@@ -6,7 +6,6 @@ import socket
 import threading
 
 SIGNALS = (signal.SIGUSR1, signal.SIGTERM)
-WORKER_GRACE_SEC = 60  # a data worker that was told to terminate ends by itself, at the latest after this time
 
 
 class SignalCounter:
@@ -62,12 +61,19 @@ class SignalCounter:
 def shield_data_worker():
     """For the start of a loader's worker: a signal to the whole process tree must not cost the running batches.
 
-    The training process decides when to leave; its workers end with it. SIGTERM, which a loader also sends to a worker
-    that does not end, takes effect after WORKER_GRACE_SEC.
+    The training process decides when to leave, and its workers end with it: SIGTERM counts from that process alone.
     """
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda number, frame: signal.alarm(WORKER_GRACE_SEC))
+    if hasattr(signal, "sigwaitinfo"):  # not on macOS
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        threading.Thread(target=_end_with_parent, name="signals", daemon=True).start()
+
+
+def _end_with_parent():
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != os.getppid():
+        pass
+    os._exit(0)
 
 
 def _nothing(number, frame):

@@ -11,7 +11,7 @@ from tests.distributed.ranks import Ranks
 
 @pytest.fixture
 def run_cfg(tiny_cfg, tmp_path):
-    """run_cfg(name, KEY=value, ...): the tiny configuration for CPU ranks, one line of metrics a step, into a folder."""
+    """run_cfg(name, KEY=value, ...): the tiny configuration for CPU ranks, one line of metrics a step, to a folder."""
 
     def load(name, **changes):
         options = {

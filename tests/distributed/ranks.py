@@ -118,7 +118,7 @@ def _tell(folder, rank, text):
 
 
 def at(phase, step, action, rank=None):
-    """A `prepare` for Ranks: call action() when a rank enters a phase of an optimizer step, counted from 1.
+    """A `prepare` for Ranks: call action() when a rank enters a phase of an optimizer step, counted from 1; None: any.
 
     rank: only in this one; None: in all.
     """
@@ -132,7 +132,7 @@ def at(phase, step, action, rank=None):
         def beat(name, clips=None, **where):
             tell(name, clips, **where)
             running.update(where)
-            if name == phase and running.get("step") == step:
+            if name == phase and step in (None, running.get("step")):
                 action()
 
         watchdog.beat = beat

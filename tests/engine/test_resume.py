@@ -10,12 +10,12 @@ import pytest
 import torch
 
 
-def start(repo, options):
+def start(repo, options, **how):
     command = [sys.executable, "tools/run_net.py", "--cfg", "configs/Toy/xvit_toy.yaml"]
     command += [str(word) for pair in options.items() for word in pair]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
-        command, cwd=repo, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command, cwd=repo, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **how
     )
 
 
