@@ -38,7 +38,8 @@ def test_own_keys_are_the_documented_ones(reference_defaults):
     xvit = reference_defaults("xvit_config_defaults.json", "added")
     assert set(leaves(get_cfg())) - set(upstream) - set(xvit) == {
         *("PROJECTS", "NUM_PROCS", "NUM_THREADS"),
-        *("CHECKPOINT.KEEP_LAST", "CHECKPOINT.TRAINABLE_ONLY"),
+        *("CHECKPOINT.KEEP_LAST", "CHECKPOINT.TRAINABLE_ONLY", "CHECKPOINT.ASYNC", "CHECKPOINT.ON_SAVE_ERROR"),
+        *("DIST.TIMEOUT_SEC", "DIST.PREEMPT_DEADLINE_SEC", "DIST.COMM_HOOK", "DIST.FIND_UNUSED_PARAMETERS"),
         *("DATA_LOADER.PREFETCH_FACTOR", "SOLVER.ACCUMULATE_STEPS"),
         *("SOLVER.BASE_LR_BATCH_SIZE", "SOLVER.WARMUP_ENDS_AT_PEAK", "SOLVER.LR_DELAY_STEPS", "SOLVER.EPS"),
         *("SOLVER.NO_DECAY", "SOLVER.EMA_DECAY", "SOLVER.EMA_EVALUATE"),

@@ -5,7 +5,7 @@ def test_what_a_run_will_do(run_net, tmp_path):
     ended = run_net("--dry_run", TRAIN__BATCH_SIZE=4, SOLVER__ACCUMULATE_STEPS=2, SOLVER__BASE_LR=0.5)
     assert ended.returncode == 0, ended.stderr
     for part in (
-        "XViT, 0.02 M parameters, 0.02 M trainable",
+        "XViT, 0.03 M parameters, 0.03 M trainable",
         "GFLOPs a view",
         "32 videos, 8 batches a process",
         "16 videos, 2 view(s) a video, 8 batches a process",

@@ -7,8 +7,11 @@ from slowfast.utils.logging import get_logger, setup_logging
 
 
 @pytest.fixture(autouse=True)
-def terminal_only():
+def terminal_only(tmp_path_factory):
+    """Nothing that other tests said waits for a file, before and after."""
+    setup_logging(tmp_path_factory.mktemp("others"))
     yield
+    setup_logging(tmp_path_factory.mktemp("own"))
     setup_logging()
 
 

@@ -41,11 +41,11 @@ def test_settings_come_as_plain_values(tmp_path, zipped, node):
 
 
 def test_settings_do_not_need_their_package(tmp_path, repo):
-    """An argparse object of a script, say, or a yacs node where yacs is not installed."""
+    """An argparse object of a script, say, or a node whose class cannot be imported."""
     torch.save({"model": STATE, "cfg": yacs.config.CfgNode({"A": 1})}, tmp_path / "weights.pth")
     code = (
-        "import sys; sys.modules['yacs'] = sys.modules['yacs.config'] = None\n"
-        "from slowfast.weights import read_checkpoint; print(dict(read_checkpoint(sys.argv[1])['cfg']))"
+        "import sys; from slowfast.weights import read_checkpoint\n"
+        "sys.modules['yacs'] = sys.modules['yacs.config'] = None; print(dict(read_checkpoint(sys.argv[1])['cfg']))"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "weights.pth")]
     assert subprocess.run(command, cwd=repo, check=True, capture_output=True, text=True).stdout.strip() == "{'A': 1}"
