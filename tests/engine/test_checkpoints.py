@@ -1,5 +1,7 @@
 """Names, pruning and what a run starts from."""
 
+import random
+import zipfile
 from argparse import Namespace
 
 import pytest
@@ -175,3 +177,84 @@ def test_a_file_of_another_digest_is_refused(cfg, tmp_path):
     cfg.WEIGHTS.TRAIN_SHA256 = "0" * 64
     with pytest.raises(UserError, match=r"released.pth has SHA-256 \w{64}, expected 0{64}"):
         initialise(_state(), cfg, Checkpointer(cfg))
+
+
+def _saved(cfg, steps):
+    """Checkpoints after each of the steps."""
+    cfg.CHECKPOINT.KEEP_LAST = 0
+    checkpoints, state = Checkpointer(cfg), _state()
+    for _ in range(steps):
+        _step(state)
+        checkpoints.save(state)
+    return checkpoints
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_damaged_checkpoint_is_set_aside(cfg, tmp_path, caplog, seed):
+    """Cut anywhere, or one bit flipped anywhere in a tensor: auto-resume goes back to the one before, and says so."""
+    checkpoints = _saved(cfg, 3)
+    path, good = checkpoints.last(), checkpoints.all()[-2]
+    whole, rng = bytearray(path.read_bytes()), random.Random(seed)
+    if seed % 2:
+        with zipfile.ZipFile(path) as archive:
+            start = whole.index(archive.read(archive.namelist()[0].split("/")[0] + "/data/0"))
+        whole[start + rng.randrange(24)] ^= 1 << rng.randrange(8)
+        path.write_bytes(whole)
+    else:
+        path.write_bytes(whole[: rng.randrange(len(whole))])
+    state = _state(seed=1)
+    with caplog.at_level("INFO", logger="slowfast"):
+        initialise(state, cfg, checkpoints)
+    assert state.step == 2
+    assert f"going back to {good.name}" in caplog.text and str(path) in caplog.text
+    assert _names(tmp_path)[-2:] == [f"{path.name}.damaged", "last"]
+    cfg.CHECKPOINT.KEEP_LAST = 1
+    _step(state)
+    Checkpointer(cfg).save(state)
+    assert _names(tmp_path) == [path.name, f"{path.name}.damaged", "last"]
+
+
+def test_no_good_checkpoint_is_left(cfg):
+    """Never silently from the start."""
+    checkpoints = _saved(cfg, 2)
+    for path in checkpoints.all():
+        path.write_bytes(b"torn")
+    with pytest.raises(UserError, match=r"(?s)00000002.pyth is damaged.*00000001.pyth is damaged.*no good checkpoint"):
+        initialise(_state(), cfg, checkpoints)
+
+
+def test_unfinished_files_of_a_killed_run_are_removed(cfg, tmp_path):
+    checkpoints = _saved(cfg, 1)
+    for name in (".checkpoint_epoch_00001.pyth.x1", ".best.pyth.x2", ".last.x3"):
+        (tmp_path / "checkpoints" / name).write_text("half")
+    initialise(_state(), cfg, checkpoints)
+    assert _names(tmp_path) == ["checkpoint_epoch_00000_iter_00000001.pyth", "last"]
+
+
+def test_a_background_write_holds_the_state_of_its_call(cfg, tmp_path):
+    cfg.CHECKPOINT.ASYNC = True
+    checkpoints, state = Checkpointer(cfg), _state()
+    for _ in range(2):  # the second time in the first one's buffers
+        _step(state)
+        expected = state.model.weight.detach().clone()
+        checkpoints.save(state, best=True)
+        with torch.no_grad():
+            state.model.weight.zero_()
+        checkpoints.finish()
+        for path in (checkpoints.last(), tmp_path / "checkpoints/best.pyth"):
+            assert torch.equal(torch.load(path, weights_only=True)["model_state"]["weight"], expected)
+
+
+@pytest.mark.parametrize("on_error", ["stop", "warn"])
+def test_a_failed_background_write_comes_out_later(cfg, tmp_path, caplog, on_error):
+    cfg.CHECKPOINT.ASYNC, cfg.CHECKPOINT.ON_SAVE_ERROR = True, on_error
+    (tmp_path / "checkpoints").write_text("a file where the folder should be")
+    checkpoints = Checkpointer(cfg)
+    checkpoints.save(_state())
+    if on_error == "warn":
+        with caplog.at_level("ERROR", logger="slowfast"):
+            checkpoints.finish()
+        assert "cannot write" in caplog.text and "Going on without" in caplog.text
+    else:
+        with pytest.raises(UserError, match=r"cannot write .*checkpoint_epoch_00000.pyth"):
+            checkpoints.finish()
