@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from slowfast.utils.rng import numpy_rng
+
 CLASSES = ("left", "right", "up", "down", "clockwise", "counter_clockwise", "approach", "recede")  # pairs: label ^ 1
 
 VERBS = ("left", "right")  # of the kind with verbs and nouns: twins under reversal, so that no set of frames tells
@@ -75,6 +77,13 @@ def with_noun(look, noun):
     """The same look with the shape and the colour of NOUNS[noun]; its texture is of two shades."""
     hue, shape = NOUNS[noun].split("_")
     return replace(look, outline=SHAPES[shape], colours=_colours(np.full((2, 1), HUES[hue]), NOUN_PALENESS))
+
+
+def clip_look(seed, split, index, noun=None):
+    """The Look of a set's clip: clip `index` of a split, of NOUNS[noun] where the set has nouns."""
+    if noun is None:
+        return draw_look(numpy_rng(seed, "toy", split, index))
+    return with_noun(draw_look(numpy_rng(seed, "toy", split, index, noun)), noun)
 
 
 def shape_positions(motion, look, times):

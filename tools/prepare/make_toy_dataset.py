@@ -19,11 +19,10 @@ from pathlib import Path
 import av
 from tqdm import tqdm
 
-from slowfast.datasets.toy import CLASSES, DRAWING, MIN_SIZE, NOUNS, VERBS, draw_clip, draw_look, with_noun
+from slowfast.datasets.toy import CLASSES, DRAWING, MIN_SIZE, NOUNS, VERBS, clip_look, draw_clip
 from slowfast.utils.command_line import run_command
 from slowfast.utils.errors import EXIT_DONE, UserError
 from slowfast.utils.io import atomic_write_text, sha256_file
-from slowfast.utils.rng import numpy_rng
 
 SPLITS = ("train", "val")  # folders; the test list is the val list
 NOUN_LISTS = "nouns"  # folder of --kind verb_noun
@@ -169,7 +168,7 @@ def _classes(options):
 
 
 def _write_set(out, options):
-    """Write clips and lists between two markers. Clip i of every class shares its look: the classes are twins."""
+    """Write clips and lists between two markers. Clip i of every motion shares its look: the motions are twins."""
     _write_marker(out, options, files={})
     files, rows, nouns = {}, {}, {}
     classes, names = _classes(options)
@@ -180,11 +179,10 @@ def _write_set(out, options):
             for kind in classes:
                 (out / split / kind.folder).mkdir(parents=True)
             for index in range(options[f"{split}_per_class"]):
-                look = draw_look(numpy_rng(options["seed"], "toy", split, index))
                 for kind in classes:
+                    look = clip_look(options["seed"], split, index, kind.noun)
                     path = f"{split}/{kind.folder}/{kind.folder}_{index:04d}.mp4"
-                    seen = look if kind.noun is None else with_noun(look, kind.noun)
-                    frames = draw_clip(kind.motion, seen, range(options["num_frames"]), options["size"])
+                    frames = draw_clip(kind.motion, look, range(options["num_frames"]), options["size"])
                     data = encode(frames, options["fps"])
                     (out / path).write_bytes(data)
                     files[path] = hashlib.sha256(data).hexdigest()
