@@ -10,7 +10,7 @@ import platform
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,7 @@ from slowfast.utils.provenance import code_version, versions
 REPO = Path(__file__).resolve().parents[1]
 SEEDS = (1, 2, 3)
 TOY = "data/toy"
+TOY_VERB_NOUN = "data/toy_verb_noun"
 OPPOSITE = np.array([1, 0, 3, 2, 5, 4, 7, 6])  # the toy set's classes come in opposite pairs
 
 
@@ -49,6 +50,26 @@ class Experiment:
     pretraining: tuple = ()
 
 
+@dataclass(frozen=True)
+class Chain:
+    """One claim about several models, some of which start from others' weights.
+
+    Args:
+        claim, prepare, holds: as of Experiment.
+        runs: name -> command of a seed, words after `python`, in this order; RNG_SEED and OUTPUT_DIR are added, and
+            "{NAME}" in a word stands for the best weights of the run NAME.
+        told: names of the runs whose accuracies are stored, under the run's name.
+        after: name of a run -> further command on it, words after `python`, with the run's OUTPUT_DIR.
+    """
+
+    claim: str
+    prepare: tuple
+    runs: dict
+    told: tuple
+    holds: callable
+    after: dict = field(default_factory=dict)
+
+
 def toy_figures(folder):
     """Top-1 and the share of clips called their opposite class, percent, from a test's files."""
     predictions = np.load(folder / "predictions.npz")
@@ -59,7 +80,40 @@ def toy_figures(folder):
     }
 
 
+def _cast_run(name, *overrides):
+    config = f"projects/cast/configs/Toy/{name}.yaml"
+    return ("tools/run_net.py", "--cfg", config, "DATA.PATH_TO_DATA_DIR", TOY_VERB_NOUN, *overrides)
+
+
+CAST_EXPERTS = ("CAST.CLIP_PATH", "{spatial_expert}", "CAST.VIDEOMAE_PATH", "{temporal_expert}")
+NOUNS = ("DATA.PATH_TO_DATA_DIR", f"{TOY_VERB_NOUN}/nouns", "DATA.PATH_PREFIX", TOY_VERB_NOUN)
+
 EXPERIMENTS = {
+    "toy_cast": Chain(
+        claim="toy CAST from frozen experts: action top-1 >= 90 % and not below CAST without exchange; the spatial "
+        "expert alone is at chance on the two verbs, 50 +- 10 %",
+        prepare=("tools/prepare/make_toy_dataset.py", "--kind", "verb_noun", "--out", TOY_VERB_NOUN),
+        runs={
+            "spatial_expert": _cast_run("spatial_expert", *NOUNS),
+            "temporal_expert": _cast_run("temporal_expert"),
+            "cast": _cast_run("cast", *CAST_EXPERTS),
+            "no_exchange": _cast_run("cast", *CAST_EXPERTS, "CAST.EXCHANGE_BLOCKS", "[]"),
+            "spatial_alone": _cast_run("spatial_alone", "TRAIN.CHECKPOINT_FILE_PATH", "{spatial_expert}"),
+            "temporal_alone": _cast_run("temporal_alone", "TRAIN.CHECKPOINT_FILE_PATH", "{temporal_expert}"),
+        },
+        told=("cast", "no_exchange", "spatial_alone", "temporal_alone"),
+        after={
+            "cast": (
+                *("projects/cast/exchange_correlation.py", "--cfg", "projects/cast/configs/Toy/cast.yaml"),
+                *("DATA.PATH_TO_DATA_DIR", TOY_VERB_NOUN, *CAST_EXPERTS),
+            )
+        },
+        holds=lambda figures: (
+            figures["cast"]["action_top1_acc"] >= 90
+            and figures["cast"]["action_top1_acc"] >= figures["no_exchange"]["action_top1_acc"]
+            and abs(figures["spatial_alone"]["verb_top1_acc"] - 50) <= 10
+        ),
+    ),
     "toy_xvit": Experiment(
         claim="toy XViT: top-1 >= 90 %; reversed clips called the opposite class >= 80 %; shuffled frames <= 60 %",
         prepare=("tools/prepare/make_toy_dataset.py", "--out", TOY),
@@ -107,6 +161,24 @@ def run_seed(name, experiment, seed):
     }
 
 
+def run_chain(name, chain, seed):
+    """All runs of one seed, in a fresh folder: dict with "seed" and the accuracies of each of `told`."""
+    folder = REPO / "outputs" / "reproduce" / name / f"{time.strftime('%Y%m%d_%H%M%S')}_seed_{seed}"
+    weights = {run: str(folder / run / "checkpoints" / "best.pyth") for run in chain.runs}
+    figures = {"seed": seed}
+    for run, words in chain.runs.items():
+        for command in (words, chain.after.get(run, ())):
+            if command:
+                filled = [word.format(**weights) for word in command]
+                _python(*filled, "RNG_SEED", str(seed), "OUTPUT_DIR", str(folder / run))
+        if run in chain.told:
+            result = json.loads((folder / run / "test_results.json").read_text())
+            figures[run] = {key: round(value, 2) for key, value in result.items() if key.endswith("_acc")}
+        if run in chain.after:
+            figures[run]["correlation"] = json.loads((folder / run / "exchange_correlation.json").read_text())["blocks"]
+    return figures
+
+
 def train_and_test(experiment, seed, folder, *overrides):
     """dict with "train_seconds" and the figures of each test, by its name."""
     common = (*experiment.run, "RNG_SEED", str(seed), *overrides)
@@ -137,7 +209,8 @@ def main():
         raise UserError(f"'{name}' is not a known experiment; make reproduce NAME=... takes: {', '.join(EXPERIMENTS)}")
     experiment = EXPERIMENTS[name]
     _python(*experiment.prepare)
-    seeds = [run_seed(name, experiment, seed) for seed in SEEDS]
+    run = run_chain if isinstance(experiment, Chain) else run_seed
+    seeds = [run(name, experiment, seed) for seed in SEEDS]
     holds = [experiment.holds(figures) for figures in seeds]
     result = {
         "claim": experiment.claim,
