@@ -17,5 +17,5 @@ def test_named_keys_and_files_exist(page):
     text = page.read_text()
     keys = set(re.findall(r"\b[A-Z][A-Z0-9_]+(?:\.[A-Z][A-Z0-9_]+)+\b", text))
     assert keys and not [key for key in keys if not has(get_cfg(), key)]
-    files = set(re.findall(r"\b(?:configs|tools)/[\w/]+\.(?:yaml|py)\b", text))
+    files = set(re.findall(r"(?<![\w/])(?:configs|tools|projects|benchmarks)/[\w/]+\.(?:yaml|py)\b", text))
     assert not [file for file in files if not (REPO / file).is_file()]
