@@ -34,15 +34,15 @@ class Charades(VideoDataset):
         check_paths(path, records)
         return cls(records, split, num_classes=cfg.MODEL.NUM_CLASSES, **video_options(cfg, split))
 
-    def _indices(self, reader, num_frames, clip_number, rng):
-        room = len(reader) - ((num_frames - 1) * self.sampling_rate + 1)
+    def _indices(self, reader, num_frames, sampling_rate, clip_number, rng):
+        room = len(reader) - ((num_frames - 1) * sampling_rate + 1)
         if self.split == "train":
             start = int(rng.integers(min(0, room), max(0, room), endpoint=True))
         elif self.split == "val" or self.num_clips == 1:
             start = max(room, 0) // 2
         else:
             start = round(clip_number * max(room, 0) / (self.num_clips - 1))
-        return sampling.strided_indices(len(reader), start, self.sampling_rate, num_frames)
+        return sampling.strided_indices(len(reader), start, sampling_rate, num_frames)
 
     def _classes(self, record, reader, indices):
         """Numbers of the classes that a clip shows."""

@@ -38,7 +38,7 @@ class SSv2(VideoDataset):
         check_paths(source, records)
         return cls(records, split, **video_options(cfg, split))
 
-    def _indices(self, reader, num_frames, clip_number, rng):
+    def _indices(self, reader, num_frames, sampling_rate, clip_number, rng):
         if self.split == "train":
             return sampling.segment_indices(len(reader), num_frames, "random", rng)
         return sampling.segment_indices(len(reader), num_frames, _PLACES[clip_number])

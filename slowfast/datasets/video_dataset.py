@@ -22,10 +22,18 @@ def untimed(stage):
 
 @dataclass(frozen=True)
 class ClipShape:
-    """A clip's shape where it is not the data set's own: frames, and px of the square crop."""
+    """A training clip's shape where it is not the data set's own.
+
+    Args:
+        num_frames: frames.
+        crop_size: px of the square crop.
+        max_sampling_rate: the clip's stride is drawn from the whole numbers from the data set's own to this; None: the
+            data set's own.
+    """
 
     num_frames: int
     crop_size: int
+    max_sampling_rate: int | None = None
 
 
 class VideoDataset(Dataset):
@@ -143,7 +151,10 @@ class VideoDataset(Dataset):
         rng = numpy_rng(self.seed, self.split, epoch, record.video_id, view)
         clip_number, crop = sampling.split_view(view, len(self.transforms))
         num_frames, crop_size = (shape.num_frames, shape.crop_size) if shape else (self.num_frames, None)
-        clip, label = self._read(record, clip_number, num_frames, rng)
+        sampling_rate = self.sampling_rate
+        if shape and shape.max_sampling_rate:
+            sampling_rate = int(rng.integers(sampling_rate, shape.max_sampling_rate, endpoint=True))
+        clip, label = self._read(record, clip_number, num_frames, sampling_rate, rng)
         with self.timed("transform"):
             clip = self.transforms[crop](clip, rng, crop_size)
             if self.self_label is not None:
@@ -151,7 +162,7 @@ class VideoDataset(Dataset):
         frames = torch.from_numpy(clip).permute(3, 0, 1, 2)
         return Sample(frames, label, record.video_id, view, replaced)
 
-    def _read(self, record, clip_number, num_frames, rng):
+    def _read(self, record, clip_number, num_frames, sampling_rate, rng):
         """(clip uint8 (T, H, W, C), label); training draws where it starts."""
         key = (record.video_id, clip_number, num_frames)
         if self.split == "test" and self._last_clip[0] == key:
@@ -159,7 +170,7 @@ class VideoDataset(Dataset):
         with self.timed("open"):
             reader = self._open(record)
         with reader, self.timed("decode"):
-            indices = self._indices(reader, num_frames, clip_number, rng)
+            indices = self._indices(reader, num_frames, sampling_rate, clip_number, rng)
             label = self._label(record, reader, indices)
             if self.split == "test":
                 order_rng = numpy_rng(self.seed, "frame_order", record.video_id, clip_number)
@@ -180,10 +191,10 @@ class VideoDataset(Dataset):
             return reader
         return SegmentReader(reader, record.span_s, record.span_frames)
 
-    def _indices(self, reader, num_frames, clip_number, rng):
+    def _indices(self, reader, num_frames, sampling_rate, clip_number, rng):
         """Frame numbers of a clip, int64 (num_frames,); a video of unknown rate is taken to have `target_fps`."""
         fps = reader.fps or self.target_fps
-        span = sampling.clip_span(num_frames, self.sampling_rate, fps, self.target_fps)
+        span = sampling.clip_span(num_frames, sampling_rate, fps, self.target_fps)
         start = self._start(len(reader), span, clip_number, rng)
         return sampling.clip_indices(len(reader), start, span, num_frames, reader.timestamps)
 

@@ -245,7 +245,7 @@ def test_charades_clips_are_the_sources(build, tmp_path, reference_dir):
             TEST__NUM_SPATIAL_CROPS=3,
         )
         clip, _ = sampling.split_view(case["view"], 3)
-        indices = data._indices(range(case["video_length"]), case["NUM_FRAMES"], clip, None)
+        indices = data._indices(range(case["video_length"]), case["NUM_FRAMES"], case["SAMPLING_RATE"], clip, None)
         assert indices.tolist() == case["indices"]
         checked += 1
     assert checked

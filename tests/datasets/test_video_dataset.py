@@ -88,6 +88,15 @@ def test_shape_of_a_clip_can_be_given():
     assert dataset("train")[0, 0, ClipShape(9, 12)].frames.shape == (3, 9, 12, 12)
 
 
+def test_stride_of_a_clip_is_drawn_where_its_shape_gives_a_largest_one():
+    """4 to 7, both included and about as often, of 3 frames that span 3 strides; without a largest one always 4."""
+    clips = [numbers(dataset("train")[epoch, 0, ClipShape(3, 12, 7)]) for epoch in range(200)]
+    strides = [round((last - first + 1) / 3) for first, _, last in clips]
+    assert all(30 <= strides.count(stride) <= 70 for stride in (4, 5, 6, 7)) and len(strides) == 200
+    clips = [numbers(dataset("train")[epoch, 0, ClipShape(3, 12)]) for epoch in range(50)]
+    assert {round((last - first + 1) / 3) for first, _, last in clips} == {4}
+
+
 def test_validation_is_the_middle_clip_and_never_drawn():
     """36 of 60 frames lie outside the clip, 18 before it; 6 frames from 18 to 41 in steps of 4.6."""
     data = dataset("val")
