@@ -115,9 +115,10 @@ class VideoViT(nn.Module):
         self._initialise(init_std, head_init_scale)
 
     @classmethod
-    def from_cfg(cls, cfg, *, num_classes=None, pooling=None):
+    def from_cfg(cls, cfg, *, num_classes=None, pooling=None, **further):
         """The model of a config; `num_classes` and `pooling` replace the config's where it is a larger model's encoder.
 
+        Args: further: arguments that a subclass takes beside these.
         Raises: ConfigError with all sizes that do not fit, crop sizes included.
         """
         section = cfg.VIDEO_VIT
@@ -147,6 +148,7 @@ class VideoViT(nn.Module):
                 init_std=section.INIT_STD,
                 head_init_scale=section.HEAD_INIT_SCALE,
                 act_checkpoint=cfg.MODEL.ACT_CHECKPOINT,
+                **further,
             )
         except ConfigError as error:
             raise ConfigError(error.problems + problems) from None

@@ -4,7 +4,7 @@
 tools/check_parity.py stand on this; the models know nothing of it.
 """
 
-from slowfast.parity import video_vit, videomae, xvit
+from slowfast.parity import video_vit, videomae, vit_llama, xvit
 from slowfast.parity.case import Case, read_case
 from slowfast.parity.compare import Result, check_case
 from slowfast.parity.subject import BUILDERS, Subject, build_subject, builds
@@ -20,5 +20,6 @@ __all__ = [
     "read_case",
     "video_vit",
     "videomae",
+    "vit_llama",
     "xvit",
 ]

@@ -54,6 +54,11 @@ def test_own_keys_are_the_documented_ones(reference_defaults):
         *("XVIT.TEMP_INIT_STD", "XVIT.FC_INIT_STD"),
         *(f"VIDEO_VIT.{key}" for key in ("SIZE", "EMBED_DIM", "DEPTH", "NUM_HEADS", "MLP_RATIO", "PATCH_SIZE")),
         *(f"VIDEO_VIT.{key}" for key in ("TUBELET_SIZE", "CLASS_TOKEN", "POOLING", "POSITIONS", "INIT_STD")),
+        *(
+            f"VIT_LLAMA.{key}"
+            for key in ("PATH", "RANDOM", "FIRST_LAYER", "NUM_LAYERS", "LOAD_NORM", "DTYPE", "BETWEEN")
+        ),
+        *(f"VIT_LLAMA.{key}" for key in ("DIM", "NUM_HEADS", "NUM_KV_HEADS", "FFN_DIM", "NORM_EPS")),
         *(f"VIDEO_MAE.{key}" for key in ("MASK_RATIO", "NORM_PIXELS")),
         *(f"VIDEO_MAE.DECODER_{key}" for key in ("EMBED_DIM", "DEPTH", "NUM_HEADS")),
         *(f"VIDEO_VIT.{key}" for key in ("DROP_RATE", "DROP_ATTN_RATE", "DROP_PATH_RATE", "HEAD_INIT_SCALE")),

@@ -15,6 +15,7 @@ from slowfast.config.schema import (
     train,
     video_mae,
     video_vit,
+    vit_llama,
     weights,
     xvit,
 )
@@ -31,6 +32,7 @@ SECTIONS = (
     xvit,
     video_vit,
     video_mae,
+    vit_llama,
     benchmark,
     checkpoint,
     dist,
