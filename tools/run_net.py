@@ -11,7 +11,7 @@ from slowfast.engine.plan import dry_run
 from slowfast.engine.test import test
 from slowfast.engine.train import train
 from slowfast.utils.command_line import run_command
-from slowfast.utils.errors import EXIT_DONE, EXIT_PREEMPTED
+from slowfast.utils.errors import EXIT_DONE, EXIT_PREEMPTED, UserError
 
 JOBS = {"TRAIN": train, "TEST": test, "BENCHMARK": benchmark}  # in this order
 
@@ -48,17 +48,19 @@ def _split_files(words):
 def main(argv=None):
     args = parse_args(argv)
     code = EXIT_DONE
-    for path in args.cfg:
-        cfg = load_cfg(path, args.opts, num_shards=args.num_shards, shard_id=args.shard_id)
+    cfgs = [load_cfg(path, args.opts, num_shards=args.num_shards, shard_id=args.shard_id) for path in args.cfg]
+    for path, cfg in zip(args.cfg, cfgs):
         if args.dry_run:
             dry_run(cfg)
             continue
-        for name, job in JOBS.items():
-            if cfg[name].ENABLE:
-                ended = launch(job, cfg, args.init_method)
-                if ended == EXIT_PREEMPTED:
-                    return ended
-                code = max(code, ended)
+        jobs = [job for name, job in JOBS.items() if cfg[name].ENABLE]
+        if not jobs:
+            raise UserError(f"{path}: nothing to do, {', '.join(f'{name}.ENABLE' for name in JOBS)} are all False")
+        for job in jobs:
+            ended = launch(job, cfg, args.init_method)
+            if ended == EXIT_PREEMPTED:
+                return ended
+            code = max(code, ended)
     return code
 
 

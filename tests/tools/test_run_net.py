@@ -60,6 +60,10 @@ def test_wrong_usage_ends_with_2(run_net, words):
             "--cfg configs/Toy/xvit_toy.yaml TRAIN.ENABLE False",
             ["TEST.CHECKPOINT_FILE_PATH", "TEST.ALLOW_RANDOM_WEIGHTS"],
         ),
+        (
+            "--cfg configs/Toy/xvit_toy.yaml TRAIN.ENABLE False TEST.ENABLE False",
+            ["nothing to do", "TRAIN.ENABLE", "BENCHMARK.ENABLE"],
+        ),
         ("--cfg configs/Toy/xvit_toy.yaml PROJECTS ['no.such']", ["PROJECTS", "no.such"]),
     ],
 )
