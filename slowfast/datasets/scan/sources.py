@@ -188,4 +188,4 @@ def _other_files(root):
     if not kinds:
         return []
     shown = ", ".join(f"{ending} {number}" for ending, number in sorted(kinds.items(), key=lambda k: -k[1])[:_SHOWN])
-    return [f"{sum(kinds.values())} files are not named like videos and were left out ({shown})"]
+    return [f"left out for names that are not a video's, number of files: {shown}"]

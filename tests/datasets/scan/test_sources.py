@@ -136,7 +136,7 @@ def test_folder_of_classes(tmp_path):
     ]
     assert source.names == {0: "run", 1: "walk"}
     assert source.notes[0].startswith("1 videos lie in no class folder")
-    assert source.notes[1].startswith("2 files are not named like videos")
+    assert source.notes[1].startswith("left out for names that are not a video's")
 
 
 def test_folder_of_splits(tmp_path):
