@@ -71,7 +71,7 @@ def start_from_experts(model, cfg):
         try:
             local = fetch(path, cache_dir=cfg.WEIGHTS.CACHE_DIR)
         except UserError as error:
-            raise UserError(f"{EXPERTS[name].key}: {error} {_where(name)}") from None
+            raise UserError(f"{EXPERTS[name].key}: {error} You can {_where(name)}") from None
         report = load_expert(model, read_state_dict(local), name, f"{EXPERTS[name].key} {path}")
         texts.append(f"{EXPERTS[name].title} from {path}\n{report.table()}")
     return texts

@@ -102,7 +102,10 @@ def test_epic_without_labels(write):
     [
         ("P01,1,2\nP01,1\n", r"e\.csv:2: .*video,verb,noun"),
         ("P01,1,2\nP01,x,2\n", r"e\.csv:2: verb 'x' is no whole number"),
-        ("P01,1,2\nP01,1,300\n", r"e\.csv:2: noun 300 is out of range, expected 0 to 299"),
+        (
+            "P01,1,2\nP01,1,300\n",
+            r"e\.csv:2: noun 300 is out of range, expected 0 to 299 \(nouns of MODEL\.HEAD_CLASSES: 300\)",
+        ),
         (OFFICIAL.replace("00:00:03.37", "00:00:00.10"), r"e\.csv:2: stop_timestamp 00:00:00\.10 is not after"),
         (OFFICIAL.replace("00:00:03.37", "3.37"), r"e\.csv:2: time '3\.37' is not HH:MM:SS"),
         (OFFICIAL.replace("noun_class,", "noun_number,"), r"e\.csv:1: the header has no column noun_class"),

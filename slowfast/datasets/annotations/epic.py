@@ -48,7 +48,10 @@ def read_epic_csv(path, num_verbs=None, num_nouns=None, *, skip_bad_lines=False,
         if not known:
             actions.append(Action(video, UNKNOWN, **_parse_place(place)))
             continue
-        labels = [parse_class(text, count, None, what) for text, count, what in zip(texts, counts, ("verb", "noun"))]
+        labels = [
+            parse_class(text, count, None, what, f"{what}s of MODEL.HEAD_CLASSES:")
+            for text, count, what in zip(texts, counts, ("verb", "noun"))
+        ]
         wrong = next((problem for _, problem in labels if problem), None)
         if not video or len(texts) != 2:
             problems.add(number, f"expected {_SHORT}, got {','.join([video, *texts])!r}")
