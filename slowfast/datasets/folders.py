@@ -36,7 +36,7 @@ class VideoFolder(VideoDataset):
     def from_cfg(cls, cfg, split):
         """Raises: UserError for a folder without classes or clips; ConfigError for a MODEL.NUM_CLASSES that differs."""
         root = data_folder(cfg, "a folder a class, with that class's videos in it")
-        return cls(_class_records(cfg, root, split, list_clips), split, **video_options(cfg, split))
+        return _with_names(cls, cfg, root, split, list_clips)
 
 
 @DATASET_REGISTRY.register("imagenet")
@@ -47,10 +47,11 @@ class ImageNet(VideoDataset):
     def from_cfg(cls, cfg, split):
         """Raises: as `VideoFolder`."""
         root = data_folder(cfg, "train and val, with a folder a class in each")
-        return cls(_class_records(cfg, root, split, _list_stills), split, **video_options(cfg, split))
+        return _with_names(cls, cfg, root, split, _list_stills)
 
 
-def _class_records(cfg, root, split, list_class):
+def _with_names(cls, cfg, root, split, list_class):
+    """The data set of a split; the folders' names are its `class_names`."""
     classes, clips = find_clips(root, split, list_class, cfg.DATA.VAL_FRACTION)
     if len(classes) != cfg.MODEL.NUM_CLASSES:
         shown = ", ".join(classes[:5]) + (", ..." if len(classes) > 5 else "")
@@ -59,7 +60,10 @@ def _class_records(cfg, root, split, list_class):
             f"set it to {len(classes)}"
         )
     get_logger().info(f"{split}: {len(clips)} clips of {len(classes)} classes in {root}")
-    return [Record(row, path, label) for row, (path, label) in enumerate(clips)]
+    records = [Record(row, path, label) for row, (path, label) in enumerate(clips)]
+    dataset = cls(records, split, **video_options(cfg, split))
+    dataset.class_names = classes
+    return dataset
 
 
 def find_clips(root, split, list_class, val_fraction):
@@ -118,8 +122,7 @@ def _place(name):
 def list_clips(folder):
     """Paths of the video files and folders of pictures below a folder, in natural order."""
     clips = []
-    for parent, folders, files in os.walk(folder, followlinks=True):
-        folders[:] = [name for name in folders if name[0] != "."]
+    for parent, files in _walk(folder):
         names = [name for name in files if name[0] != "."]
         clips += [os.path.join(parent, name) for name in names if name.lower().endswith(VIDEO_ENDINGS)]
         if parent != str(folder) and any(name.lower().endswith(pictures.EXTENSIONS) for name in names):
@@ -128,8 +131,21 @@ def list_clips(folder):
 
 
 def _list_stills(folder):
-    found = [os.path.join(parent, name) for parent, _, files in os.walk(folder, followlinks=True) for name in files]
+    found = [os.path.join(parent, name) for parent, files in _walk(folder) for name in files]
     return sorted(path for path in found if path.lower().endswith(pictures.EXTENSIONS))
+
+
+def _walk(folder):
+    """(folder, names of its files) of a folder and of all below but hidden ones; follows links, never in a circle."""
+    seen = set()
+    for parent, folders, files in os.walk(folder, followlinks=True):
+        place = os.stat(parent)
+        if (place.st_dev, place.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((place.st_dev, place.st_ino))
+        folders[:] = sorted(name for name in folders if name[0] != ".")
+        yield parent, files
 
 
 def _folders(root):

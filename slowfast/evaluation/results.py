@@ -73,14 +73,17 @@ class RunRecord:
         Raises: UserError: DATA.CLASS_NAMES_PATH does not fit; better known before the test than after it.
         """
         scores, method = cfg.TEST.SCORES, cfg.DATA.ENSEMBLE_METHOD
-        names_file = find_class_names(cfg.DATA.CLASS_NAMES_PATH, cfg.DATA.PATH_TO_DATA_DIR)
+        class_names = getattr(dataset, "class_names", None)
+        if cfg.DATA.CLASS_NAMES_PATH or not class_names:
+            names_file = find_class_names(cfg.DATA.CLASS_NAMES_PATH, cfg.DATA.PATH_TO_DATA_DIR)
+            class_names = read_class_names(names_file, cfg.MODEL.NUM_CLASSES)
         views = f"{cfg.TEST.NUM_ENSEMBLE_VIEWS} x {cfg.TEST.NUM_SPATIAL_CROPS} views"
         order = "" if cfg.TEST.FRAME_ORDER == "forward" else f", frames {cfg.TEST.FRAME_ORDER}"
         return cls(
             title=f"{cfg.MODEL.MODEL_NAME} on {cfg.TEST.DATASET}, {views}, {method} of {scores}{order}",
             paths=[record.path for record in dataset.records],
             labels=dataset.labels,
-            class_names=read_class_names(names_file, cfg.MODEL.NUM_CLASSES),
+            class_names=class_names,
             num_views=dataset.num_views,
             scores=scores,
             ensemble_method=method,

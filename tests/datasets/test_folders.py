@@ -36,6 +36,7 @@ def test_one_folder_a_class(tmp_path):
             (tmp_path / name).mkdir(exist_ok=True)
             write_video(tmp_path / name / f"clip {number}.mp4", moving_texture(8, 24, 32, seed=number))
     train, val = (build_dataset("video_folder", load(tmp_path), split) for split in ("train", "val"))
+    assert train.class_names == val.class_names == ["jump high", "run"]
     paths = [{record.path for record in data.records} for data in (train, val)]
     assert len(paths[0]) + len(paths[1]) == 20 and not paths[0] & paths[1]
     assert {record.label for record in val.records} == {0, 1}
@@ -64,6 +65,14 @@ def test_what_is_a_clip(tmp_path):
     assert list_clips(tmp_path / "a") == [
         str(tmp_path / "a" / name) for name in ("9.mp4", "10.mp4", "deep/er/x.webm", "frames")
     ]
+
+
+def test_links_are_followed_but_not_in_a_circle(tmp_path):
+    touch(tmp_path, "elsewhere/b.mp4", "run/a.mp4")
+    (tmp_path / "run/more").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere/up").symlink_to(tmp_path / "run")
+    names = [path.split("/")[-1] for path in list_clips(tmp_path / "run")]
+    assert names == ["a.mp4", "b.mp4"]
 
 
 def test_no_classes_and_no_clips(tmp_path):

@@ -1,8 +1,12 @@
 """Reading class names, and refusing files that do not fit."""
 
+from types import SimpleNamespace
+
 import pytest
 
+from slowfast.config import load_cfg
 from slowfast.evaluation.class_names import find_class_names, read_class_names
+from slowfast.evaluation.results import RunRecord
 from slowfast.utils.errors import UserError
 
 
@@ -41,3 +45,12 @@ def test_the_lists_own_names_are_found(tmp_path):
     (tmp_path / "classes.txt").write_text("a\nb\n")
     assert find_class_names("", tmp_path) == str(tmp_path / "classes.txt")
     assert find_class_names("names.txt", tmp_path) == "names.txt"
+
+
+def test_a_folder_of_class_folders_names_its_own(tmp_path):
+    dataset = SimpleNamespace(records=[], labels=[], num_views=1, class_names=["jump", "run"])
+    cfg = load_cfg(None, ["MODEL.NUM_CLASSES", "2"])
+    assert RunRecord.from_cfg(cfg, dataset, None, 1).class_names == ["jump", "run"]
+    (tmp_path / "names.txt").write_text("a\nb\n")
+    cfg = load_cfg(None, ["MODEL.NUM_CLASSES", "2", "DATA.CLASS_NAMES_PATH", str(tmp_path / "names.txt")])
+    assert RunRecord.from_cfg(cfg, dataset, None, 1).class_names == ["a", "b"]

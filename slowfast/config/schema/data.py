@@ -9,7 +9,7 @@ def add(cfg):
     cfg.DATA.PATH_TO_DATA_DIR = ""  # folder of train.csv, val.csv, test.csv
     cfg.DATA.PATH_PREFIX = ""  # folder that the lists' relative paths start from
     cfg.DATA.PATH_LABEL_SEPARATOR = "auto"  # auto | " " | "," | tab, between the fields of a list (upstream: " ")
-    cfg.DATA.CLASS_NAMES_PATH = ""  # text file, a name or `id,name` a line, by label; "" = classes.txt beside the lists
+    cfg.DATA.CLASS_NAMES_PATH = ""  # a name or `id,name` a line; "" = the set's own, or classes.txt beside its lists
     cfg.DATA.MULTI_LABEL = False  # any number of classes may apply to a video; the task is then multi_label
     cfg.DATA.SKIP_BAD_LINES = False  # True: leave out lines of a list that do not fit, with a warning that counts them
     cfg.DATA.SPLIT_NUMBER = 1  # 1 to 3: which official split of UCF101 and HMDB51
