@@ -18,9 +18,11 @@ from slowfast.utils.logging import get_logger
 from slowfast.weights import (
     complete,
     fetch,
+    fill_frozen,
     frozen_digest,
     load_pretrained,
     read_checkpoint,
+    source_of,
     start,
     state_dict_of,
     without_frozen,
@@ -87,7 +89,7 @@ class Checkpointer:
         watchdog.beat("saving")
         self.finish()
         payload = state.state_dict() | {"cfg": self.cfg_text}
-        if self.trainable_only:
+        if self.trainable_only or source_of(state.model):
             self.frozen = self.frozen or frozen_digest(state.model)
             payload = without_frozen(payload, state.model, self.frozen)
         if self.background is None:
@@ -250,7 +252,8 @@ def initialise(state, cfg, checkpoints):
 
     With TRAIN.AUTO_RESUME the run's own last good checkpoint; else, or without one, TRAIN.CHECKPOINT_FILE_PATH: as a
     whole where it is a checkpoint of this trainer and TRAIN.CHECKPOINT_EPOCH_RESET is off, its weights alone otherwise;
-    without either, what the model's class starts from (`weights.start`), or random weights.
+    without either, what the model's class starts from (`weights.start`), or random weights. A frozen part of which the
+    named file holds nothing comes from there too.
 
     Raises: UserError naming the file where it cannot be used, or gives less than WEIGHTS.MIN_MATCHED of the backbone.
     """
@@ -266,9 +269,10 @@ def initialise(state, cfg, checkpoints):
             resume(state, path, cfg)
         else:
             report = load_pretrained(state.model, state_dict_of(content, path))
+            texts = fill_frozen(state.model, cfg, report.filled)
             if state.average is not None:
                 state.average.restart(state.model)
-            get_logger().info(f"starting from the weights of {path}\n{report.table()}")
+            get_logger().info("\n".join([f"starting from the weights of {path}\n{report.table()}", *texts]))
             report.require(cfg.WEIGHTS.MIN_MATCHED, path)
     else:
         for text in start(state.model, cfg):
@@ -296,6 +300,11 @@ def resume(state, path, cfg):
             f"{path} was saved inside an epoch with {stored['effective_batch']} clips an optimizer step, now it is "
             f"{state.effective_batch}. Keep TRAIN.BATCH_SIZE x NUM_SHARDS x SOLVER.ACCUMULATE_STEPS, or start anew "
             "from its weights with TRAIN.CHECKPOINT_FILE_PATH, TRAIN.CHECKPOINT_EPOCH_RESET True and another OUTPUT_DIR"
+        )
+    if stored["step_in_epoch"] and stored.get("course", "") != state.course:
+        raise UserError(
+            f"{path} was saved inside an epoch of another MULTIGRID schedule. Keep MULTIGRID, DATA.NUM_FRAMES, "
+            "DATA.TRAIN_CROP_SIZE, SOLVER.STEPS and SOLVER.MAX_EPOCH, or go on from the end of an epoch"
         )
     try:
         state.load_state_dict(payload)

@@ -1,23 +1,25 @@
 """Other people's checkpoints: read without running anything in them, loaded with every entry accounted for."""
 
-from slowfast.weights import vits  # noqa: F401 - registers the rules
+from slowfast.weights import llama, vits  # noqa: F401 - register rules and starts
 from slowfast.weights.fetch import fetch
 from slowfast.weights.load import LoadReport, load_pretrained, load_weights
 from slowfast.weights.read import read_checkpoint, read_state_dict, state_dict_of
 from slowfast.weights.rules import WeightRules, weight_rules
 from slowfast.weights.start import start, starts_from
-from slowfast.weights.trained_part import complete, frozen_digest, without_frozen
+from slowfast.weights.trained_part import complete, fill_frozen, frozen_digest, source_of, without_frozen
 
 __all__ = [
     "LoadReport",
     "WeightRules",
     "complete",
     "fetch",
+    "fill_frozen",
     "frozen_digest",
     "load_pretrained",
     "load_weights",
     "read_checkpoint",
     "read_state_dict",
+    "source_of",
     "start",
     "starts_from",
     "state_dict_of",

@@ -8,6 +8,7 @@ from iopath.common.file_io import HTTPURLHandler, PathManager, get_cache_dir
 
 from slowfast.utils.errors import UserError
 from slowfast.utils.io import sha256_file
+from slowfast.weights.pages import refuse_pages
 
 URL_SCHEMES = ("http", "https", "ftp")
 INDEX_SUFFIX = ".index.json"  # of checkpoints cut into several files
@@ -43,6 +44,7 @@ def read_index(path):
 
     Raises: UserError: it is no index, or names a file elsewhere.
     """
+    refuse_pages(path)
     try:
         files = json.loads(Path(path).read_text())["weight_map"]
     except (OSError, ValueError, KeyError, TypeError) as error:

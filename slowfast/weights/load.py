@@ -160,6 +160,7 @@ def load_pretrained(model, state_dict):
     """
     rules, own = rules_of(model), model.state_dict()
     key_map, (state, dropped, origins) = _best_names(state_dict, rules, own)
+    state = rules.prepare(state)
     resized = []
     for name, tensor in state.items():
         if name in own and tensor.shape != own[name].shape:

@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 from slowfast.utils.errors import UserError
 from slowfast.weights.fetch import INDEX_SUFFIX, fetch, read_index
 from slowfast.weights.jax_vit import is_jax_vit, read_npz, to_torch_names
+from slowfast.weights.pages import refuse_pages
 from slowfast.weights.torch_files import read_torch_file, read_torchscript
 
 # where others put the state dict: PySlowFast and XViT; VideoMAE and timm; Lightning; DeepSpeed
@@ -82,11 +83,9 @@ def state_dict_of(content, location):
 
 def _reader(path):
     """The function that reads a file's format, by its first bytes."""
-    try:
-        with open(path, "rb") as file:
-            start = file.read(9)
-    except OSError as error:
-        raise UserError(f"checkpoint {path} cannot be opened: {error.strerror}.") from error
+    refuse_pages(path)
+    with open(path, "rb") as file:
+        start = file.read(9)
     names = _zipped_names(path) if start[:2] == b"PK" else []
     if any(name.endswith("/constants.pkl") for name in names):
         return read_torchscript

@@ -21,11 +21,13 @@ class WeightRules:
     key_maps: name for the report -> key map, tried beside the names as they are; the one that fits most entries wins.
     fit: pattern of the model's names -> function (tensor, shape) that gives the tensor this shape, or None.
     head: patterns of the model's names that belong to no backbone, so that a checkpoint need not hold them.
+    prepare: function of a state dict under the model's names that gives it as the model holds it.
     """
 
     key_maps: Mapping[str, Mapping] = field(default_factory=dict)
     fit: Mapping[str, Callable] = field(default_factory=dict)
     head: tuple = ()
+    prepare: Callable = lambda state: state
 
     def is_head(self, name):
         return any(_expression(pattern).fullmatch(name) for pattern in self.head)

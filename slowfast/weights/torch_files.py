@@ -59,15 +59,16 @@ HOW_TO_CONVERT = (
 )
 
 
-def read_torch_file(path):
+def read_torch_file(path, *, mmap=False):
     """What torch.save wrote, on the CPU, with STAND_INS for objects.
 
+    Args: mmap: leave the tensors of a zipped file on the disk until they are used.
     Raises: UserError: the file is damaged or foreign, or could only be read by running code from it.
     """
     try:
         with safe_globals([(stand_in, name) for name, stand_in in STAND_INS.items()]), warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Detected pickle protocol")  # what cannot be read is told below
-            return torch.load(path, map_location="cpu", weights_only=True)
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap and _is_zipped(path))
     except (
         Exception
     ) as error:  # torch raises OSError, KeyError, EOFError, RuntimeError, UnpicklingError ... on foreign bytes

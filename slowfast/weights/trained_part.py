@@ -14,6 +14,7 @@ from slowfast.weights.read import read_checkpoint, state_dict_of
 from slowfast.weights.start import start
 
 DIGEST = "frozen_sha256"  # entry of a checkpoint that lacks the frozen part
+SOURCE = "frozen_source"  # entry beside it: where the frozen part came from, where the model knows
 
 
 def frozen_part(model):
@@ -38,7 +39,22 @@ def without_frozen(payload, model, digest):
     """
     frozen = frozen_part(model)
     trained = {name: tensor for name, tensor in payload["model_state"].items() if name not in frozen}
-    return {**payload, "model_state": trained, DIGEST: digest}
+    return {**payload, "model_state": trained, DIGEST: digest, SOURCE: source_of(model)}
+
+
+def source_of(model):
+    """In words, where a model's frozen part came from, if it is one that gets it elsewhere; else ""."""
+    return getattr(model, SOURCE, "")
+
+
+def fill_frozen(model, cfg, filled):
+    """Take the frozen part from where the model's class starts, unless a checkpoint has given some of it already.
+
+    Args: filled: names that the checkpoint gave.
+    Returns: texts for the log.
+    """
+    frozen = frozen_part(model).keys()
+    return start(model, cfg) if frozen and frozen.isdisjoint(filled) else []
 
 
 def complete(content, model, cfg, location):
@@ -55,15 +71,15 @@ def complete(content, model, cfg, location):
     """
     if not isinstance(content, dict) or DIGEST not in content:
         return content
-    source = cfg.TRAIN.CHECKPOINT_FILE_PATH
+    filled, source = [], cfg.TRAIN.CHECKPOINT_FILE_PATH
     if source and (whole := _whole(fetch(source, cache_dir=cfg.WEIGHTS.CACHE_DIR))):
-        load_pretrained(model, whole)
-    else:
-        start(model, cfg)
+        filled = load_pretrained(model, whole).filled
+    fill_frozen(model, cfg, filled)
     if frozen_digest(model) != content[DIGEST]:
+        told = f" ({content[SOURCE]})" if content.get(SOURCE) else ""
         raise UserError(
-            f"{location} holds only what was trained (CHECKPOINT.TRAINABLE_ONLY); the frozen weights here have another "
-            f"SHA-256 than the {content[DIGEST][:12]}... that it was trained with. Name the same files as for training "
+            f"{location} holds only what was trained; the frozen weights here have another SHA-256 than the "
+            f"{content[DIGEST][:12]}...{told} that it was trained with. Name the same files as for training "
             "in TRAIN.CHECKPOINT_FILE_PATH or the model's own keys, and keep MODEL.FREEZE and MODEL.TRAINABLE"
         )
     frozen = {name: tensor.cpu() for name, tensor in frozen_part(model).items()}

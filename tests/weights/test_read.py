@@ -159,7 +159,7 @@ def test_a_damaged_zip_directory(tmp_path, signature):
 
 
 @pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
-@pytest.mark.parametrize("content", [b"<html>not found</html>", b"hello, this is text", bytes(range(256)) * 4])
+@pytest.mark.parametrize("content", [b"hello, this is text", bytes(range(256)) * 4])
 def test_foreign_files(tmp_path, suffix, content):
     path = tmp_path / f"weights{suffix}"
     path.write_bytes(content)

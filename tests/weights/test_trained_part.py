@@ -53,7 +53,7 @@ def test_the_digest_by_hand():
 
 def test_another_frozen_part_is_refused(starts):
     content = partial(Half(seed=5))
-    with pytest.raises(UserError, match=r"c\.pyth holds only what was trained .* another SHA-256"):
+    with pytest.raises(UserError, match=r"c\.pyth holds only what was trained; .* another SHA-256"):
         complete(content, Half(), get_cfg(), "c.pyth")
 
 
