@@ -38,6 +38,14 @@ def num_views(cfg):
     return cfg.TEST.NUM_ENSEMBLE_VIEWS * cfg.TEST.NUM_SPATIAL_CROPS
 
 
+def crop_rule(cfg):
+    """How the crops of a test clip lie: TEST.CROP_RULE; where that is "auto", as in the code DATA.SAMPLING is from."""
+    if cfg.TEST.CROP_RULE != "auto":
+        return cfg.TEST.CROP_RULE
+    source = cfg.DATA.SAMPLING.split("_")[0]
+    return source if source in ("videomae", "eva") else "slowfast"
+
+
 def task_name(cfg):
     """Name of the registered task; where TASK is empty, the one that the labels imply, classification mostly."""
     datasets = (cfg.TRAIN.DATASET.lower(), cfg.TEST.DATASET.lower())

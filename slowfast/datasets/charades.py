@@ -1,6 +1,5 @@
 """Charades: any number of actions at once; frame lists, or the official csv with videos or folders of pictures."""
 
-from slowfast.datasets import sampling
 from slowfast.datasets.annotations import Record
 from slowfast.datasets.annotations.charades import read_charades_csv
 from slowfast.datasets.annotations.frame_lists import is_frame_list, read_frame_list
@@ -32,17 +31,7 @@ class Charades(VideoDataset):
             raise UserError(f"DATA.PATH_TO_DATA_DIR: {folder} has none of {', '.join(LISTS[split])}")
         records = _frame_records(cfg, path) if is_frame_list(path) else _video_records(cfg, path)
         check_paths(path, records)
-        return cls(records, split, num_classes=cfg.MODEL.NUM_CLASSES, **video_options(cfg, split))
-
-    def _indices(self, reader, num_frames, sampling_rate, clip_number, rng):
-        room = len(reader) - ((num_frames - 1) * sampling_rate + 1)
-        if self.split == "train":
-            start = int(rng.integers(min(0, room), max(0, room), endpoint=True))
-        elif self.split == "val" or self.num_clips == 1:
-            start = max(room, 0) // 2
-        else:
-            start = round(clip_number * max(room, 0) / (self.num_clips - 1))
-        return sampling.strided_indices(len(reader), start, sampling_rate, num_frames)
+        return cls(records, split, num_classes=cfg.MODEL.NUM_CLASSES, **video_options(cfg, split, own_rule="charades"))
 
     def _classes(self, record, reader, indices):
         """Numbers of the classes that a clip shows."""

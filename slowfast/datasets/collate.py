@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
+import numpy as np
 import torch
 
 from slowfast.utils.errors import UserError
@@ -12,7 +13,11 @@ class Sample:
     """One clip. frames: uint8 (C, T, H, W).
 
     label: a class; a tuple of classes, one a head; a float tensor (K,) of zeros and ones; or an int64 tensor (M,).
+    view_id: in a test the view; in training which of a video's clips in one batch.
     replaced: ((path, reason), ...) of unreadable videos in whose place this clip was drawn; only in training.
+    epoch: that the clip was drawn for, 0 outside training.
+    indices: int64 (T,), the frames of the video that it shows.
+    drawn: `transforms.views.Drawn`, what was done to their pixels.
     """
 
     frames: torch.Tensor
@@ -20,6 +25,9 @@ class Sample:
     video_id: int
     view_id: int = 0
     replaced: tuple = ()
+    epoch: int = 0
+    indices: np.ndarray | None = None
+    drawn: object = None
 
 
 @dataclass(frozen=True)
@@ -42,6 +50,8 @@ class ClipBatch:
         video_ids, view_ids: int64 (B,).
         unreadable: list of Unreadable, the clips that are missing.
         replaced: list of (path, reason), as in `Sample`.
+        epoch: as in `Sample`.
+        indices, drawn: lists of B, as in `Sample`.
     """
 
     frames: torch.Tensor | None
@@ -50,6 +60,9 @@ class ClipBatch:
     view_ids: torch.Tensor
     unreadable: list = field(default_factory=list)
     replaced: list = field(default_factory=list)
+    epoch: int = 0
+    indices: list = field(default_factory=list)
+    drawn: list = field(default_factory=list)
 
     def __len__(self):
         return len(self.labels)
@@ -85,6 +98,9 @@ def collate(samples):
         view_ids=torch.tensor([clip.view_id for clip in clips], dtype=torch.int64),
         unreadable=[sample for sample in samples if isinstance(sample, Unreadable)],
         replaced=[video for clip in clips for video in clip.replaced],
+        epoch=clips[0].epoch if clips else 0,
+        indices=[clip.indices for clip in clips],
+        drawn=[clip.drawn for clip in clips],
     )
 
 

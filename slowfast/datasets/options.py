@@ -4,10 +4,10 @@ from pathlib import Path
 
 from slowfast.config import derive
 from slowfast.datasets.annotations.kinetics import is_there
+from slowfast.datasets.clip_rules import build_rule
 from slowfast.datasets.hidden_tokens import HiddenTokens
 from slowfast.datasets.readers.torchcodec import check_torchcodec
-from slowfast.datasets.sampling import CENTRE
-from slowfast.datasets.transforms import CropTransform, TrainTransform
+from slowfast.datasets.transforms.build import build_transforms
 from slowfast.utils.errors import UserError
 from slowfast.utils.label_map import read_label_map
 from slowfast.utils.logging import get_logger
@@ -15,18 +15,23 @@ from slowfast.utils.logging import get_logger
 _ROWS_TO_LOOK_AT = 100
 
 
-def video_options(cfg, split):
-    """Keyword arguments of `VideoDataset` for "train", "val" or "test". Raises: UserError: a reader that is missing."""
+def video_options(cfg, split, own_rule="slowfast"):
+    """Keyword arguments of `VideoDataset`.
+
+    Args:
+        split: "train", "val" or "test".
+        own_rule: what DATA.SAMPLING "auto" means for this data set.
+    Raises: UserError: a reader that is missing.
+    """
     reader = derive.reader_kind(cfg)
     if reader == "torchcodec":
         check_torchcodec()
     return {
         "num_frames": cfg.DATA.NUM_FRAMES,
         "sampling_rate": cfg.DATA.SAMPLING_RATE,
-        "target_fps": cfg.DATA.TARGET_FPS,
-        "transforms": _transforms(cfg, split),
+        "rule": build_rule(cfg, own_rule),
+        "transforms": build_transforms(cfg, split),
         "num_clips": cfg.TEST.NUM_ENSEMBLE_VIEWS if split == "test" else 1,
-        "reach_end": cfg.DATA.USE_OFFSET_SAMPLING,
         "frame_order": cfg.TEST.FRAME_ORDER,
         "reader": reader,
         "seed": cfg.RNG_SEED,
@@ -90,17 +95,3 @@ def find_root(cfg, names, folders=("",)):
         return Path(cfg.DATA.PATH_PREFIX)
     roots = [Path(cfg.DATA.PATH_TO_DATA_DIR) / folder for folder in folders]
     return next((root for root in roots if any((root / name).exists() for name in names[:8])), roots[0])
-
-
-def _transforms(cfg, split):
-    """dict crop -> transform, as VideoDataset takes them."""
-    data = cfg.DATA
-    if split == "train":
-        scales = tuple(data.TRAIN_JITTER_SCALES)
-        return {CENTRE: TrainTransform(scales, data.TRAIN_CROP_SIZE, data.RANDOM_FLIP, data.INV_UNIFORM_SAMPLE)}
-    if split == "val":
-        return {CENTRE: CropTransform(data.TRAIN_JITTER_SCALES[0], data.TRAIN_CROP_SIZE)}
-    crops = cfg.TEST.NUM_SPATIAL_CROPS
-    if crops == 1:  # the source keeps the training scale for a single crop
-        return {CENTRE: CropTransform(data.TRAIN_JITTER_SCALES[0], data.TEST_CROP_SIZE)}
-    return {crop: CropTransform(data.TEST_CROP_SIZE, data.TEST_CROP_SIZE, crop) for crop in range(crops)}

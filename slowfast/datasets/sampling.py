@@ -1,7 +1,7 @@
 """Which frames of a video make a clip: pure functions of numbers; nothing is drawn or read here.
 
 A position is a frame number that may have a fraction; a span is the number of frames that a clip covers in the video.
-Source of all formulas: PySlowFast's clip sampling; its numbers are in tests/datasets.
+Source of the formulas, where none is named: PySlowFast's clip sampling; its numbers are in tests/datasets.
 """
 
 import math
@@ -88,7 +88,8 @@ def segment_indices(video_frames, num_frames, place="middle", rng=None):
     """One frame from each of `num_frames` equal segments of the video, int64 array (num_frames,).
 
     Args:
-        place: "middle", "start" or "end" of each segment; "random" draws it, both ends included.
+        place: "middle", "start" or "end" of each segment, or a share of its length in [0, 1]; "random" draws the frame,
+            both ends included.
         rng: numpy Generator, for "random".
     Source: PySlowFast's Something-Something sampling; "start" and "end" are XViT's second and third test clip.
     """
@@ -96,7 +97,74 @@ def segment_indices(video_frames, num_frames, place="middle", rng=None):
     first, last = bounds[:-1], bounds[1:]
     if place == "random":
         return rng.integers(first, last, endpoint=True)
-    return {"middle": (first + last) // 2, "start": first, "end": last}[place]
+    share = {"middle": 0.5, "start": 0.0, "end": 1.0}.get(place, place)
+    return np.floor(first + (last - first) * share).astype(np.int64)
+
+
+def segment_place(clip):
+    """Share of each segment at which test clip `clip` takes its frame: middle, start, end, then ever finer in between.
+
+    So every further clip sees frames that the ones before it have not seen, however many there are. The first three
+    are XViT's.
+    """
+    if clip < 3:
+        return (0.5, 0.0, 1.0)[clip]
+    level = (clip - 1).bit_length()  # clips 3 and 4 lie at odd quarters, 5 to 8 at odd eighths, ...
+    return (2 * (clip - 2 ** (level - 1) - 1) + 1) / 2**level
+
+
+def spread_indices(video_frames, num_frames, clip, num_clips):
+    """Test clip `clip` of `num_clips` that share out the frames of equal segments, int64 array (num_frames,).
+
+    Of num_frames * num_clips frames at even distances, every num_clips-th from the clip-th on; one clip alone takes
+    the middle of each segment.
+    Source: VideoMAE's and CAST's Something-Something and EPIC test, where there are two clips.
+    """
+    tick = video_frames / num_frames
+    offset = tick / 2 if num_clips == 1 else tick * clip / num_clips
+    return np.floor(offset + tick * np.arange(num_frames)).astype(np.int64)
+
+
+def random_segment_indices(video_frames, num_frames, rng):
+    """A random frame from each of `num_frames` segments of video_frames // num_frames frames, int64 (num_frames,).
+
+    What is left at the video's end is never drawn. Of a video with fewer frames than that, one from each of as many
+    equal stretches of time: the source repeats its first frame, which shows nothing of it.
+    Source: VideoMAE's, CAST's and EVA's training on segments.
+    """
+    length = video_frames // num_frames
+    if length == 0:
+        return np.floor((np.arange(num_frames) + rng.random(num_frames)) * video_frames / num_frames).astype(np.int64)
+    return np.arange(num_frames) * length + rng.integers(0, length, num_frames)
+
+
+def dense_view_indices(video_frames, sampling_rate, num_frames, clip, num_clips):
+    """Test clip `clip` of `num_clips` over every sampling_rate-th frame of the video, int64 array (num_frames,).
+
+    The last of these frames is repeated where there are too few. One clip alone lies in the middle.
+    Source: VideoMAE's and CAST's Kinetics test.
+    """
+    frames = np.arange(0, video_frames, sampling_rate, dtype=np.int64)
+    room = max(len(frames) - num_frames, 0)
+    start = room // 2 if num_clips == 1 else math.floor(clip * room / (num_clips - 1))
+    return frames[np.minimum(start + np.arange(num_frames), len(frames) - 1)]
+
+
+def random_dense_indices(video_frames, sampling_rate, num_frames, rng):
+    """A training clip of consecutive frames, every sampling_rate-th or a little more apart, int64 (num_frames,).
+
+    A window of num_frames * sampling_rate frames with a random end, both of its ends among the positions; of a shorter
+    video video_frames // sampling_rate frames from end to end, the last one repeated.
+    Source: VideoMAE's and CAST's training on Kinetics.
+    """
+    window = num_frames * sampling_rate
+    if video_frames <= window:
+        count = max(video_frames // sampling_rate, 1)
+        positions = np.append(np.linspace(0, video_frames, count), np.full(num_frames - count, video_frames))
+        return np.clip(positions, 0, video_frames - 1).astype(np.int64)
+    end = int(rng.integers(window, video_frames))
+    positions = np.linspace(end - window, end, num_frames)
+    return np.clip(positions, end - window, end - 1).astype(np.int64)
 
 
 def strided_indices(video_frames, start, stride, num_frames):

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from slowfast.config import derive
-from slowfast.datasets import sampling
 from slowfast.datasets.annotations import Record
 from slowfast.datasets.annotations.frame_lists import is_frame_list, read_frame_list
 from slowfast.datasets.annotations.ssv2 import LABELS, LISTS, find_first, read_ssv2_json
@@ -13,9 +12,8 @@ from slowfast.datasets.kinetics import LISTS as CSV_LISTS
 from slowfast.datasets.kinetics import read_csv
 from slowfast.datasets.options import check_paths, data_folder, find_list, find_root, list_options, video_options
 from slowfast.datasets.video_dataset import VideoDataset
-from slowfast.utils.errors import ConfigError, UserError
+from slowfast.utils.errors import UserError
 
-_PLACES = ("middle", "start", "end")  # of its segment, where the n-th test clip takes each frame
 _XVIT_LISTS = {"train": ("train_videofolder.txt",), "val": ("val_videofolder.txt",)}
 _ENDINGS = (".webm", ".mp4", "")  # "": a folder of pictures
 _FOLDERS = ("", "videos", "20bn-something-something-v2", "frames")
@@ -27,21 +25,11 @@ class SSv2(VideoDataset):
 
     @classmethod
     def from_cfg(cls, cfg, split):
-        """Raises: UserError for missing or malformed lists; ConfigError for more test clips than there are."""
-        if split == "test" and cfg.TEST.NUM_ENSEMBLE_VIEWS > len(_PLACES):
-            raise ConfigError(
-                f"TEST.NUM_ENSEMBLE_VIEWS: got {cfg.TEST.NUM_ENSEMBLE_VIEWS}, expected 1 to {len(_PLACES)} with ssv2: "
-                "a clip already covers the whole video, at the middle, the start or the end of its segments"
-            )
+        """Raises: UserError for missing or malformed lists."""
         folder = data_folder(cfg, "something-something-v2-*.json, *_videofolder.txt, or train.csv and val.csv")
         source, records = _read(cfg, folder, split)
         check_paths(source, records)
-        return cls(records, split, **video_options(cfg, split))
-
-    def _indices(self, reader, num_frames, sampling_rate, clip_number, rng):
-        if self.split == "train":
-            return sampling.segment_indices(len(reader), num_frames, "random", rng)
-        return sampling.segment_indices(len(reader), num_frames, _PLACES[clip_number])
+        return cls(records, split, **video_options(cfg, split, own_rule="slowfast_segments"))
 
 
 def _read(cfg, folder, split):

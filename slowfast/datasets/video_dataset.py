@@ -7,6 +7,7 @@ import torch
 from torch.utils.data import Dataset
 
 from slowfast.datasets import sampling
+from slowfast.datasets.clip_rules import SlowFastClips
 from slowfast.datasets.collate import Sample, Unreadable
 from slowfast.datasets.readers import SegmentReader, open_reader
 from slowfast.utils.errors import ReadError, UserError
@@ -40,17 +41,18 @@ class VideoDataset(Dataset):
     """Clips of one split; `dataset[epoch, index, shape]` is one clip, `shape` a ClipShape or None.
 
     train: a random clip; where a video cannot be read, another one is drawn in its place and named in the sample.
-    val: the middle clip. test: clip and crop of view index % num_views of video index // num_views. These two never
-    replace a video: they return `Unreadable`. What is drawn depends on (seed, epoch, video, view) alone.
+    val: the clip that stands for the whole video. test: clip and crop of view index % num_views of video
+    index // num_views. These two never replace a video: they return `Unreadable`. What is drawn depends on (seed,
+    epoch, video, view) alone.
 
     Args:
         records: list of Record.
         split: "train", "val" or "test".
-        num_frames, sampling_rate, target_fps: see `sampling.clip_span`.
+        num_frames, sampling_rate: DATA.NUM_FRAMES, DATA.SAMPLING_RATE.
+        rule: which frames a clip takes, of `clip_rules`; None: SlowFastClips.
         transforms: dict crop -> `transform(clip, rng, crop_size)`; crops as in `sampling.split_view`, only the centre
             (1) in training and validation.
         num_clips: test clips a video, TEST.NUM_ENSEMBLE_VIEWS; elsewhere 1.
-        reach_end: see `sampling.uniform_clip_start`.
         frame_order: see `sampling.reorder`; test only.
         reader: DATA.READER.
         seed: RNG_SEED.
@@ -71,9 +73,8 @@ class VideoDataset(Dataset):
         num_frames,
         sampling_rate,
         transforms,
-        target_fps=30,
+        rule=None,
         num_clips=1,
-        reach_end=False,
         frame_order="forward",
         reader="auto",
         seed=0,
@@ -86,10 +87,9 @@ class VideoDataset(Dataset):
         self.split = split
         self.num_frames = num_frames
         self.sampling_rate = sampling_rate
-        self.target_fps = target_fps
+        self.rule = rule or SlowFastClips()
         self.transforms = transforms
         self.num_clips = num_clips
-        self.reach_end = reach_end
         self.frame_order = frame_order
         self.reader = reader
         self.seed = seed
@@ -154,16 +154,18 @@ class VideoDataset(Dataset):
         sampling_rate = self.sampling_rate
         if shape and shape.max_sampling_rate:
             sampling_rate = int(rng.integers(sampling_rate, shape.max_sampling_rate, endpoint=True))
-        clip, label = self._read(record, clip_number, num_frames, sampling_rate, rng)
+        if self.split == "test":  # all crops of a clip show the same frames
+            rng = numpy_rng(self.seed, "test clip", record.video_id, clip_number)
+        clip, label, indices = self._read(record, clip_number, num_frames, sampling_rate, rng)
         with self.timed("transform"):
-            clip = self.transforms[crop](clip, rng, crop_size)
+            clip, drawn = self.transforms[crop](clip, rng, crop_size)
             if self.self_label is not None:
                 label = self.self_label(clip, rng)
         frames = torch.from_numpy(clip).permute(3, 0, 1, 2)
-        return Sample(frames, label, record.video_id, view, replaced)
+        return Sample(frames, label, record.video_id, view, replaced, epoch, indices, drawn)
 
     def _read(self, record, clip_number, num_frames, sampling_rate, rng):
-        """(clip uint8 (T, H, W, C), label); training draws where it starts."""
+        """(clip uint8 (T, H, W, C), label, frame numbers int64 (T,)); training draws where it starts."""
         key = (record.video_id, clip_number, num_frames)
         if self.split == "test" and self._last_clip[0] == key:
             return self._last_clip[1]
@@ -177,8 +179,8 @@ class VideoDataset(Dataset):
                 indices = sampling.reorder(indices, self.frame_order, order_rng)
             clip = reader.get(indices)
         if self.split == "test":
-            self._last_clip = (key, (clip, label))
-        return clip, label
+            self._last_clip = (key, (clip, label, indices))
+        return clip, label, indices
 
     def _open(self, record):
         if record.frames is not None:
@@ -192,11 +194,12 @@ class VideoDataset(Dataset):
         return SegmentReader(reader, record.span_s, record.span_frames)
 
     def _indices(self, reader, num_frames, sampling_rate, clip_number, rng):
-        """Frame numbers of a clip, int64 (num_frames,); a video of unknown rate is taken to have `target_fps`."""
-        fps = reader.fps or self.target_fps
-        span = sampling.clip_span(num_frames, sampling_rate, fps, self.target_fps)
-        start = self._start(len(reader), span, clip_number, rng)
-        return sampling.clip_indices(len(reader), start, span, num_frames, reader.timestamps)
+        """Frame numbers of a clip, int64 (num_frames,)."""
+        if self.split == "train":
+            return self.rule.train(reader, num_frames, sampling_rate, rng)
+        if self.split == "val":
+            return self.rule.middle(reader, num_frames, sampling_rate)
+        return self.rule.view(reader, num_frames, sampling_rate, clip_number, self.num_clips, rng)
 
     def _label(self, record, reader, indices):
         """A clip's label, as in `labels`."""
@@ -212,13 +215,6 @@ class VideoDataset(Dataset):
     def _classes(self, record, reader, indices):
         """Numbers of the classes that a clip shows, where any number may apply."""
         return _all_classes(record)
-
-    def _start(self, video_frames, span, clip_number, rng):
-        if self.split == "train":
-            return sampling.random_clip_start(video_frames, span, rng.random())
-        if self.split == "val":
-            return sampling.middle_clip_start(video_frames, span)
-        return sampling.uniform_clip_start(video_frames, span, clip_number, self.num_clips, reach_end=self.reach_end)
 
 
 def _all_classes(record):

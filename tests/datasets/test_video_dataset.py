@@ -6,8 +6,10 @@ import torch
 
 from slowfast.datasets import video_dataset
 from slowfast.datasets.annotations import Record
+from slowfast.datasets.clip_rules import EvaSegments
 from slowfast.datasets.collate import Unreadable
 from slowfast.datasets.transforms import CropTransform, TrainTransform
+from slowfast.datasets.transforms.crops import JitteredCrop
 from slowfast.datasets.video_dataset import ClipShape, VideoDataset
 from slowfast.utils.errors import ReadError, UserError
 
@@ -48,7 +50,7 @@ def reader(monkeypatch):
 
 def dataset(split, paths=("a", "b", "c", "d", "e"), **options):
     transforms = {
-        "train": {1: TrainTransform((18, 20), 16, flip=True)},
+        "train": {1: TrainTransform(JitteredCrop((18, 20), 16), flip=True)},
         "val": {1: CropTransform(20, 16)},
         "test": {crop: CropTransform(16, 16, crop) for crop in range(3)},
     }[split]
@@ -123,6 +125,25 @@ def test_test_crops_read_a_clip_once(reader):
     for item in range(12):
         data[0, item, None]
     assert reader.opened == ("a", "a", "b", "b")
+
+
+def test_drawn_test_clips_are_the_same_for_every_crop_and_run():
+    """EVA's: each of several clips is drawn; the frames are those of (seed, video, clip) and stored in the sample."""
+    data = dataset("test", num_clips=3, rule=EvaSegments())
+    seen = [data[0, item, None] for item in range(18)]
+    assert [numbers(sample) for sample in seen] == [sample.indices.tolist() for sample in seen]
+    clips = [tuple(numbers(sample)) for sample in seen]
+    assert all(len(set(clips[n : n + 3])) == 1 for n in range(0, 18, 3)) and len(set(clips)) == 6
+    again = dataset("test", num_clips=3, rule=EvaSegments())[0, 7, None]
+    assert numbers(again) == numbers(seen[7])
+
+
+def test_a_sample_says_what_it_shows():
+    """The middle crop of 16 px of 16 x 22: x = 3, in px of the stored 20 x 28, whose short side became 16."""
+    sample = dataset("test", num_clips=2)[0, 4, None]
+    assert sample.indices.tolist() == numbers(sample)
+    assert sample.drawn.box == pytest.approx((0, 3 * 28 / 22, 20, 16 * 28 / 22)) and not sample.drawn.flipped
+    assert dataset("train")[3, 0, None].epoch == 3
 
 
 @pytest.mark.parametrize("order", ["forward", "reversed", "shuffled"])

@@ -21,7 +21,9 @@ def add(cfg):
     cfg.DATA.NUM_FRAMES = 8  # frames a clip
     cfg.DATA.SAMPLING_RATE = 8  # stride in source frames; a clip spans NUM_FRAMES * this
     cfg.DATA.TARGET_FPS = 30  # frames a second that SAMPLING_RATE counts in; other videos are scaled to it
-    cfg.DATA.USE_OFFSET_SAMPLING = False  # test: spread the clips up to the last frame, not short of it
+    # auto (the data set's own) | slowfast | slowfast_segments | charades | videomae_dense | videomae_segments | eva
+    cfg.DATA.SAMPLING = "auto"
+    cfg.DATA.USE_OFFSET_SAMPLING = False  # slowfast, test: spread the clips up to the last frame, not short of it
     # Scale, crop, flip.
     cfg.DATA.TRAIN_JITTER_SCALES = [256, 320]  # px; the short side is drawn from this range
     cfg.DATA.INV_UNIFORM_SAMPLE = False  # draw 1 / short side uniformly, not the short side

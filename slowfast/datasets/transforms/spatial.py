@@ -30,16 +30,37 @@ def random_offset(size, crop, rng):
     return int(rng.integers(0, size - crop + 1))
 
 
-def uniform_offsets(height, width, crop, position):
-    """(y, x) in px of a test crop of side `crop`.
+def crop_offset(room, position, num_crops=3, rule="slowfast"):
+    """Offset in px of a test crop along the longer side.
 
     Args:
-        position: 0, 1, 2 = left, centre, right; top, centre, bottom where the picture is higher than wide.
+        room: px by which the longer side exceeds the crop.
+        position: in [0, num_crops); one crop alone is the centre, whatever its number.
+        num_crops: crops a clip.
+        rule: "slowfast": 0, 1, 2 are the first, the central and the last, the centre rounded up, also XViT's;
+            "videomae": from first to last at even distances, rounded down; "eva": the first, the last, then those in
+            between, whole equal steps apart. More than three crops of "slowfast" lie as those of "videomae".
+    Source: the published codes; numbers in tests/datasets/transforms.
+    """
+    if rule == "slowfast" and num_crops <= 3:
+        return (0, math.ceil(room / 2), room)[position if num_crops > 1 else 1]
+    if num_crops == 1:
+        return room // 2
+    if rule == "eva":
+        return room // (num_crops - 1) * (0, num_crops - 1, *range(1, num_crops - 1))[position]
+    return room * position // (num_crops - 1)
+
+
+def uniform_offsets(height, width, crop, position, num_crops=3, rule="slowfast"):
+    """(y, x) in px of a test crop of side `crop`, see `crop_offset`.
+
+    The crops lie from left to right, or from top to bottom where the picture is higher than wide; along the shorter
+    side they are central.
     """
     y, x = math.ceil((height - crop) / 2), math.ceil((width - crop) / 2)
     if height > width:
-        return (0, y, height - crop)[position], x
-    return y, (0, x, width - crop)[position]
+        return crop_offset(height - crop, position, num_crops, rule), x
+    return y, crop_offset(width - crop, position, num_crops, rule)
 
 
 def scale_and_crop(clip, size, y, x, crop, *, flip=False):
@@ -58,6 +79,30 @@ def scale_and_crop(clip, size, y, x, crop, *, flip=False):
     step = -1 if flip else 1
     for frame, target in zip(clip, out):
         if frame.shape[:2] != size:
-            frame = cv2.resize(frame, size[::-1], interpolation=cv2.INTER_LINEAR)
+            frame = _bilinear(frame, size)
         target[:] = frame[y : y + crop, x : x + crop][:, ::step]
     return out
+
+
+def crop_and_scale(clip, y, x, height, width, side, *, flip=False):
+    """Cut a box out of a clip, scale it to a square (bilinear, without antialiasing) and mirror it if asked.
+
+    Args:
+        clip: uint8 (T, H, W, C).
+        y, x, height, width: px, the box; it must lie inside the picture.
+        side: px, of the square.
+    Returns:
+        uint8 (T, side, side, C).
+    """
+    inside = 0 <= y <= clip.shape[1] - height and 0 <= x <= clip.shape[2] - width
+    assert inside, f"box of {height} x {width} px at {(y, x)} leaves {clip.shape[1:3]}"
+    out = np.empty((len(clip), side, side, clip.shape[3]), dtype=np.uint8)
+    step = -1 if flip else 1
+    for frame, target in zip(clip, out):
+        box = frame[y : y + height, x : x + width]
+        target[:] = (box if box.shape[:2] == (side, side) else _bilinear(box, (side, side)))[:, ::step]
+    return out
+
+
+def _bilinear(frame, size):
+    return cv2.resize(frame, size[::-1], interpolation=cv2.INTER_LINEAR)

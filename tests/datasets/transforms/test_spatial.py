@@ -72,3 +72,38 @@ def test_a_crop_never_leaves_the_picture():
     clip = np.zeros((1, 11, 17, 3), np.uint8)
     with pytest.raises(AssertionError, match="leaves"):
         spatial.scale_and_crop(clip, (11, 17), 8, 0, 5)
+
+
+def test_crops_of_other_codes(reference_dir):
+    """XViT's, EVA's and VideoMAE's crops of pictures whose short side is the crop's."""
+    facts = json.loads((reference_dir / "parity/frame_sampling_a.json").read_text())
+    for name, rule in (("xvit_three_crops", "slowfast"), ("eva_three_crops", "eva")):
+        for case in facts[name]:
+            got = [spatial.uniform_offsets(case["height"], case["width"], case["size"], n, 3, rule) for n in range(3)]
+            assert [list(offset) for offset in got] == case["row_col"], case
+    for case in facts["segment_and_dense"]:
+        for view in case["views"]:
+            position, crops = view["spatial_view"], case["spatial_views"]
+            size = spatial.scaled_size(case["height"], case["width"], case["short_side"])
+            offset = spatial.uniform_offsets(*size, case["short_side"], position, crops, "videomae")
+            assert offset == (view["row"], view["col"]), case
+
+
+@pytest.mark.parametrize(
+    ("rule", "crops", "offsets"),
+    [
+        ("slowfast", 1, [6]),
+        ("slowfast", 2, [0, 6]),
+        ("slowfast", 3, [0, 6, 11]),
+        ("slowfast", 5, [0, 2, 5, 8, 11]),
+        ("videomae", 1, [5]),
+        ("videomae", 2, [0, 11]),
+        ("videomae", 4, [0, 3, 7, 11]),
+        ("eva", 1, [5]),
+        ("eva", 3, [0, 10, 5]),
+        ("eva", 5, [0, 8, 2, 4, 6]),
+    ],
+)
+def test_any_number_of_crops(rule, crops, offsets):
+    """By hand, of 11 px of room; numbers of "slowfast" up to 3 are PySlowFast's own."""
+    assert [spatial.crop_offset(11, position, crops, rule) for position in range(crops)] == offsets
