@@ -84,6 +84,32 @@ def test_recipes_of_videomae(recipes, file, recipe, shards):
     assert derive.precision(cfg) == "fp16" and cfg.SOLVER.EMA_DECAY == 0
 
 
+@pytest.mark.parametrize("file, size", [("s16", "small"), ("b16", "base")])
+@pytest.mark.parametrize("plain", [False, True])
+def test_recipes_of_vit_llama(recipes, file, size, plain):
+    """VideoMAE's fine-tuning with a far smaller batch, which the plain baseline shares."""
+    cfg = load_cfg(CONFIGS / f"SSv2/{'vit' if plain else 'vit_llama'}_{file}_ssv2.yaml")
+    published = recipes["VideoMAE"]["finetune_common"] | recipes["ViT_LLaMA"][size]
+    batch = published["batch_per_gpu"] * published["gpus"]
+    if plain:
+        clips, gpus = re.fullmatch(r"batch (\d+) x (\d+) GPUs", recipes["ViT_LLaMA"]["plain_baselines"][size]).groups()
+        assert (cfg.MODEL.MODEL_NAME, cfg.NUM_GPUS) == ("VideoViT", int(gpus)) and int(clips) * int(gpus) == batch
+    else:
+        assert (cfg.MODEL.MODEL_NAME, cfg.NUM_GPUS) == ("ViTLLaMA", published["gpus"])
+        assert (cfg.VIT_LLAMA.FIRST_LAYER, cfg.VIT_LLAMA.NUM_LAYERS, cfg.VIT_LLAMA.LOAD_NORM) == (15, 1, False)
+        top1 = recipes["ViT_LLaMA"]["reported_top1"]
+        header = (CONFIGS / f"SSv2/vit_llama_{file}_ssv2.yaml").read_text()
+        assert f"top-1 {top1[f'vit_{file[0]}_llama']}" in header and f"{top1[f'vit_{file[0]}']}:" in header
+    assert derive.effective_batch(cfg) == batch
+    scaled = [published[key] * batch / 256 for key in ("base_lr", "min_lr")]
+    assert derive.scaled_lr(cfg) == pytest.approx((scaled[0], 0.0, scaled[1]), rel=1e-12)
+    solver = cfg.SOLVER
+    assert (solver.MAX_EPOCH, solver.LAYER_DECAY) == (published["epochs"], published["layer_decay"])
+    assert (solver.WEIGHT_DECAY, solver.WARMUP_EPOCHS) == (published["weight_decay"], published["warmup_epochs"])
+    assert cfg.VIDEO_VIT.DROP_PATH_RATE == published["drop_path"] and not cfg.DATA.RANDOM_FLIP
+    assert (cfg.TEST.NUM_ENSEMBLE_VIEWS, cfg.TEST.NUM_SPATIAL_CROPS) == (2, 3)
+
+
 @pytest.mark.parametrize(
     "file, clips_per_gpu, gpus, changes",
     [

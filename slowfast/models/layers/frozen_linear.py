@@ -8,7 +8,6 @@ STORAGE = {"fp32": torch.float32, "bf16": torch.bfloat16, "int8": torch.int8}
 GROUP = 16  # inputs that share a scale in int8
 LARGEST = 127
 SMALLEST_SCALE = 1e-30  # of groups of zeros
-INIT_STD = 0.02
 ROWS = 64  # outputs that are filled at a time, so that a float32 copy of the whole weight never exists
 
 
@@ -54,10 +53,11 @@ class FrozenLinear(nn.Module):
     Args:
         in_features, out_features: in, out.
         storage: "fp32", "bf16", or "int8" (see `quantise`).
-        init_std: scale of the normally distributed weight before a checkpoint fills it.
+
+    Before a checkpoint fills it, the weight is normally distributed with variance 1 / in.
     """
 
-    def __init__(self, in_features, out_features, *, storage="fp32", init_std=INIT_STD):
+    def __init__(self, in_features, out_features, *, storage="fp32"):
         super().__init__()
         self.storage = storage
         shape = (out_features, in_features)
@@ -67,7 +67,7 @@ class FrozenLinear(nn.Module):
             self.scale = _frozen(torch.empty(out_features, -(-in_features // GROUP), dtype=torch.bfloat16))
         for first in range(0, out_features, ROWS):
             rows = min(ROWS, out_features - first)
-            self.fill(first, torch.empty(rows, in_features).normal_(std=init_std), num_scales=1)
+            self.fill(first, torch.empty(rows, in_features).normal_(std=in_features**-0.5), num_scales=1)
 
     @torch.no_grad()
     def fill(self, first_row, weight, *, num_scales=8):
