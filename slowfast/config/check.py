@@ -4,13 +4,14 @@ import math
 import re
 
 from slowfast.config import schema
+from slowfast.config.check_multigrid import find_multigrid_problems
 from slowfast.config.derive import reader_kind
 from slowfast.config.node import CfgNode, get, leaves
 
 CHOICES = {
     "DIST_BACKEND": ("nccl", "gloo"),
     "DIST.COMM_HOOK": ("", "bf16"),
-    "BN.NORM_TYPE": ("batchnorm", "sync_batchnorm"),
+    "BN.NORM_TYPE": ("batchnorm", "sub_batchnorm", "sync_batchnorm"),
     "CHECKPOINT.ON_SAVE_ERROR": ("stop", "warn"),
     "TRAIN.PRECISION": ("", "fp32", "bf16", "fp16"),
     "TRAIN.CHECKPOINT_TYPE": ("pytorch", "caffe2"),
@@ -41,6 +42,7 @@ AT_LEAST = {
     0: (
         *("NUM_GPUS", "SHARD_ID", "TRAIN.CHECKPOINT_PERIOD_ITERS", "TEST.MAX_UNREADABLE", "CHECKPOINT.KEEP_LAST"),
         *("NUM_THREADS", "DATA_LOADER.NUM_WORKERS", "BENCHMARK.NUM_WARMUP"),
+        *("SOLVER.GAMMA", "MULTIGRID.EPOCH_FACTOR", "MULTIGRID.LR_BATCH_POWER"),
         *("XVIT.INIT_STD", "XVIT.POS_INIT_STD", "XVIT.TEMP_INIT_STD", "XVIT.FC_INIT_STD"),
         *("SOLVER.BASE_LR", "SOLVER.COSINE_END_LR", "SOLVER.WARMUP_START_LR", "SOLVER.WARMUP_EPOCHS"),
         *("SOLVER.BASE_LR_BATCH_SIZE", "SOLVER.LR_DELAY_STEPS", "SOLVER.EPS"),
@@ -53,7 +55,8 @@ AT_LEAST = {
     ),
     1: (
         *("NUM_PROCS", "NUM_SHARDS", "LOG_PERIOD"),
-        *("DIST.TIMEOUT_SEC", "DIST.PREEMPT_DEADLINE_SEC", "BN.NUM_SYNC_DEVICES"),
+        *("DIST.TIMEOUT_SEC", "DIST.PREEMPT_DEADLINE_SEC", "BN.NUM_SYNC_DEVICES", "BN.NUM_SPLITS"),
+        *("MULTIGRID.EVAL_FREQ", "MULTIGRID.BN_BASE_SIZE"),
         *("TRAIN.BATCH_SIZE", "TRAIN.EVAL_PERIOD", "TRAIN.CHECKPOINT_PERIOD", "TRAIN.MAX_UNREADABLE_IN_A_ROW"),
         *("TEST.BATCH_SIZE", "TEST.NUM_ENSEMBLE_VIEWS", "TEST.NUM_SPATIAL_CROPS"),
         *("DATA.NUM_FRAMES", "DATA.SAMPLING_RATE", "DATA.TARGET_FPS", "DATA.TRAIN_CROP_SIZE", "DATA.TEST_CROP_SIZE"),
@@ -203,7 +206,7 @@ def _cosine(cfg):
 
 def _steps(cfg):
     solver = cfg.SOLVER
-    if not cfg.TRAIN.ENABLE or solver.LR_POLICY != "steps_with_relative_lrs":
+    if not cfg.TRAIN.ENABLE or solver.LR_POLICY != "steps_with_relative_lrs" or cfg.MULTIGRID.LONG_CYCLE:
         return
     if not solver.STEPS or solver.STEPS[0] != 0 or any(a >= b for a, b in zip(solver.STEPS, solver.STEPS[1:])):
         yield "SOLVER.STEPS", f"got {solver.STEPS}, expected epochs that begin with 0 and ascend"
@@ -270,6 +273,7 @@ _CHECKS = (
     (("SHARD_ID", "NUM_SHARDS"), _shards),
     (("SOLVER.BASE_LR", "SOLVER.COSINE_END_LR", "SOLVER.WARMUP_EPOCHS", "SOLVER.MAX_EPOCH"), _cosine),
     (("SOLVER.STEPS", "SOLVER.LRS"), _steps),
+    (("SOLVER.STEPS", "SOLVER.MAX_EPOCH", "SOLVER.LR_DELAY_STEPS"), find_multigrid_problems),
     (("DATA.TRAIN_JITTER_SCALES", "DATA.TRAIN_CROP_SIZE"), _crops),
     (("DATA.STD",), _normalisation),
     (("SOLVER.BETAS",), _betas),

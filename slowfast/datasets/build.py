@@ -5,7 +5,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from slowfast.datasets.collate import collate
-from slowfast.datasets.samplers import EvalBatchSampler, TrainBatchSampler
+from slowfast.datasets.samplers import PLAIN, EvalBatchSampler, TrainBatchSampler
 from slowfast.utils.errors import UserError
 from slowfast.utils.registry import Registry
 from slowfast.utils.signals import shield_data_worker
@@ -23,13 +23,14 @@ def build_dataset(name, cfg, split):
     return DATASET_REGISTRY.get(spelt.get(name.lower(), name)).from_cfg(cfg, split)
 
 
-def construct_loader(cfg, split, *, rank=0, world_size=1):
+def construct_loader(cfg, split, *, rank=0, world_size=1, phases=PLAIN):
     """Loader of ClipBatch for one process.
 
     Args:
         split: "train" and "val" read TRAIN.DATASET in batches of TRAIN.BATCH_SIZE, "test" TEST.DATASET and
             TEST.BATCH_SIZE; both sizes are clips a machine, shared out among its processes.
         rank, world_size: this process among those of all NUM_SHARDS machines.
+        phases: of training, see `TrainBatchSampler`.
     Returns:
         ClipLoader; its batch_sampler is a TrainBatchSampler or an EvalBatchSampler.
     """
@@ -38,7 +39,7 @@ def construct_loader(cfg, split, *, rank=0, world_size=1):
     batch_size = max(1, section.BATCH_SIZE * cfg.NUM_SHARDS // world_size)
     if split == "train":
         sampler = TrainBatchSampler(
-            len(dataset), batch_size, cfg.SOLVER.ACCUMULATE_STEPS, rank, world_size, seed=cfg.RNG_SEED
+            len(dataset), batch_size, cfg.SOLVER.ACCUMULATE_STEPS, rank, world_size, cfg.RNG_SEED, phases
         )
     else:
         sampler = EvalBatchSampler(len(dataset), batch_size, rank, world_size)

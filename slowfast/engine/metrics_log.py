@@ -136,27 +136,26 @@ class Throughput:
         self.start = time.perf_counter()
         self.wait_seconds = 0.0
         self.clips = 0
-        self.steps = 0
-        self.seconds_per_step = None
+        self.work = 0.0
 
     def waited(self, seconds):
         self.wait_seconds += seconds
 
-    def step(self, clips):
+    def step(self, clips, work=1.0):
+        """Args: work: of the step, in any unit."""
         self.clips += clips
-        self.steps += 1
+        self.work += work
 
     def window(self):
-        """dict of "clips_per_s" (this process), "data_wait" (0..1) and "step_s"; restarts the window."""
+        """dict of "clips_per_s" (this process), "data_wait" (0..1), "work_s" (seconds a unit); restarts the window."""
         now = time.perf_counter()
         seconds = max(now - self.start, 1e-9)
-        self.seconds_per_step = seconds / max(self.steps, 1)
         values = {
             "clips_per_s": self.clips / seconds,
             "data_wait": self.wait_seconds / seconds,
-            "step_s": self.seconds_per_step,
+            "work_s": seconds / max(self.work, 1e-9),
         }
-        self.start, self.wait_seconds, self.clips, self.steps = now, 0.0, 0, 0
+        self.start, self.wait_seconds, self.clips, self.work = now, 0.0, 0, 0.0
         return values
 
 

@@ -4,10 +4,12 @@ import torch
 
 from slowfast.config import derive
 from slowfast.datasets.build import construct_loader
+from slowfast.engine.multigrid import build_course, course_text, describe_course, sampler_phases
 from slowfast.engine.recipe import recipe_text, resolve_recipe
 from slowfast.models import build_model
 from slowfast.models.complexity import count_parameters, gmacs
 from slowfast.solver.optimizer import build_optimizer
+from slowfast.solver.schedules import build_schedule
 from slowfast.tasks import build_task
 from slowfast.utils.errors import UserError
 from slowfast.utils.logging import get_logger
@@ -24,12 +26,20 @@ def dry_run(cfg):
     build_task(cfg)
     splits = (["train", "val"] if cfg.TRAIN.ENABLE else []) + (["test"] if cfg.TEST.ENABLE else [])
     processes = derive.num_processes(cfg, torch.cuda.is_available())
-    loaders = {split: construct_loader(cfg, split, world_size=processes * cfg.NUM_SHARDS) for split in splits}
+    course = build_course(cfg)
+    phases = sampler_phases(course)
+    loaders = {
+        split: construct_loader(cfg, split, world_size=processes * cfg.NUM_SHARDS, phases=phases) for split in splits
+    }
     get_logger().info(describe(cfg, model, loaders))
     if "train" in loaders:
-        optimizer = build_optimizer(model, cfg, derive.scaled_lr(cfg)[0])
-        steps_per_epoch = loaders["train"].batch_sampler.steps_per_epoch
-        get_logger().info(recipe_text(resolve_recipe(cfg, model, optimizer, steps_per_epoch)))
+        sampler, lrs = loaders["train"].batch_sampler, derive.scaled_lr(cfg)
+        optimizer = build_optimizer(model, cfg, lrs[0])
+        get_logger().info(recipe_text(resolve_recipe(cfg, model, optimizer, course, sampler.steps_in)))
+        described = describe_course(cfg, course, sampler, model)
+        if described:
+            schedule = build_schedule(cfg, course, *lrs, steps_per_epoch=sampler.steps_in(0))
+            get_logger().info(course_text(described, schedule))
     for split, loader in loaders.items():
         batch = next(iter(loader))
         for video in batch.unreadable:
@@ -75,6 +85,12 @@ def _describe_training(cfg, loader):
     return [
         ("effective batch", f"{derive.effective_batch(cfg)} clips an optimizer step ({micro})"),
         ("learning rate", f"{base:g} after scaling, warm-up from {start:g}, cosine end {end:g}"),
-        ("steps", f"{loader.batch_sampler.steps_per_epoch} an epoch, {cfg.SOLVER.MAX_EPOCH} epochs"),
+        ("steps", _describe_steps(build_course(cfg), loader.batch_sampler.steps_in)),
         ("precision", derive.precision(cfg)),
     ]
+
+
+def _describe_steps(course, steps_in):
+    if course.is_multigrid:
+        return f"{course.steps(steps_in)} in {course.max_epoch} epochs, by the table of multigrid's phases below"
+    return f"{steps_in(0)} an epoch, {course.max_epoch} epochs"

@@ -8,17 +8,18 @@ from slowfast.solver.schedules import build_schedule
 from slowfast.utils.io import atomic_write_text
 
 
-def resolve_recipe(cfg, model, optimizer, steps_per_epoch):
+def resolve_recipe(cfg, model, optimizer, course, steps_in):
     """What follows from configuration, model and data for the optimizer, as plain numbers and words.
 
     Args:
         optimizer: from `build_optimizer`, over the model's trained parameters.
-        steps_per_epoch: optimizer steps.
+        course: Course of the run.
+        steps_in: function epoch -> optimizer steps.
     Returns:
         dict, ready for JSON; "changes" holds {key: [value in the base, value here]}.
     """
     base, start, end = derive.scaled_lr(cfg)
-    schedule = build_schedule(cfg, base, start, end, steps_per_epoch=steps_per_epoch)
+    schedule = build_schedule(cfg, course, base, start, end, steps_per_epoch=steps_in(0))
     frozen = [parameter for parameter in model.parameters() if not parameter.requires_grad]
     defaults = {name: value for name, value in optimizer.defaults.items() if name in _SHOWN_DEFAULTS}
     return {
@@ -28,9 +29,10 @@ def resolve_recipe(cfg, model, optimizer, steps_per_epoch):
         "loss": cfg.MODEL.LOSS_FUNC,
         "label_smoothing": cfg.MODEL.LABEL_SMOOTHING if cfg.MODEL.LOSS_FUNC == "smooth_cross_entropy" else 0.0,
         "lr": {"base": base, "warmup_start": start, "cosine_end": end, "scale": derive.lr_scale(cfg)},
-        "lr_at_step": _landmarks(cfg, schedule, steps_per_epoch),
-        "steps_per_epoch": steps_per_epoch,
-        "epochs": cfg.SOLVER.MAX_EPOCH,
+        "lr_at_step": _landmarks(cfg, schedule, course, steps_in),
+        "steps_per_epoch": steps_in(0),
+        "steps": course.steps(steps_in),
+        "epochs": course.max_epoch,
         "moving_average": cfg.SOLVER.EMA_DECAY,
         "groups": [_describe_group(group, base) for group in optimizer.param_groups],
         "frozen": {"tensors": len(frozen), "parameters": sum(parameter.numel() for parameter in frozen)},
@@ -42,12 +44,12 @@ def resolve_recipe(cfg, model, optimizer, steps_per_epoch):
 _SHOWN_DEFAULTS = ("betas", "eps", "momentum", "dampening", "nesterov")
 
 
-def _landmarks(cfg, schedule, steps_per_epoch):
+def _landmarks(cfg, schedule, course, steps_in):
     """{step: learning rate} at the start, around the end of the warm-up, half way, and at the last step."""
-    last = cfg.SOLVER.MAX_EPOCH * steps_per_epoch - 1
-    warm = round(cfg.SOLVER.WARMUP_EPOCHS * steps_per_epoch)
+    last = course.steps(steps_in) - 1
+    warm = round(cfg.SOLVER.WARMUP_EPOCHS * steps_in(0))
     steps = sorted({0, min(max(warm - 1, 0), last), min(warm, last), (last + 1) // 2, last})
-    return {step: schedule(step / steps_per_epoch) for step in steps}
+    return {step: schedule(course.epoch_at(step, steps_in)) for step in steps}
 
 
 def _describe_group(group, base_lr):

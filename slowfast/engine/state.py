@@ -18,6 +18,7 @@ class TrainState:
         optimizer: its optimizer.
         scaler: gradient scaler; disabled outside fp16.
         average: moving average of the weights; None: there is none.
+        course: `Course.signature`; positions inside an epoch depend on it, too.
         effective_batch: clips per optimizer step over all processes; positions inside an epoch depend on it.
         epoch: epochs finished, = index of the running one.
         step_in_epoch: optimizer steps finished in the running epoch.
@@ -31,13 +32,14 @@ class TrainState:
     scaler: torch.amp.GradScaler
     effective_batch: int
     average: MovingAverage | None = None
+    course: str = ""
     epoch: int = 0
     step_in_epoch: int = 0
     step: int = 0
     sums: dict = field(default_factory=dict)
     best: float | None = None
 
-    COUNTERS = ("effective_batch", "epoch", "step_in_epoch", "step", "sums", "best")
+    COUNTERS = ("effective_batch", "course", "epoch", "step_in_epoch", "step", "sums", "best")
 
     def finish_step(self):
         if self.average is not None:
@@ -83,5 +85,5 @@ class TrainState:
                 raise ValueError("it holds no moving average; set SOLVER.EMA_DECAY 0.0")
             self.average.load_state_dict(payload["average_state"])
         for name in self.COUNTERS:
-            if name != "effective_batch":
+            if name not in ("effective_batch", "course"):
                 setattr(self, name, payload["train_state"][name])

@@ -2,8 +2,6 @@
 
 from contextlib import nullcontext
 
-import torch
-import torch.distributed as dist
 from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import bf16_compress_hook
 from torch.nn.parallel import DistributedDataParallel
 
@@ -13,7 +11,6 @@ from slowfast.engine.guard import LossGuard, StepRecord
 from slowfast.engine.precision import Precision
 from slowfast.solver.optimizer import clip_gradients, set_lr
 from slowfast.utils import distributed
-from slowfast.utils.errors import UserError
 from slowfast.utils.rng import seed_torch
 
 
@@ -116,25 +113,3 @@ def wrap_for_training(model, device, *, find_unused_parameters=False, comm_hook=
     if comm_hook == "bf16":
         wrapped.register_comm_hook(None, bf16_compress_hook)
     return wrapped
-
-
-def share_batch_statistics(model, device, *, num_devices):
-    """Turn a model's batch normalisation layers into ones whose statistics are those of several processes' clips.
-
-    Args:
-        num_devices: neighbouring processes that share statistics, 1: none do; 0: all processes.
-    Returns: the model, its parameters the same objects as before.
-    Raises: UserError: they run on CPUs, or cannot be grouped like that.
-    """
-    world_size = distributed.world_size()
-    size = num_devices or world_size
-    if world_size == 1 or size == 1:
-        return model
-    if device.type != "cuda":
-        raise UserError("BN.NORM_TYPE sync_batchnorm needs GPUs; on CPU processes set BN.NORM_TYPE batchnorm")
-    if world_size % size:
-        raise UserError(
-            f"BN.NUM_SYNC_DEVICES: {world_size} processes cannot be put into groups of {size}; take a divisor"
-        )
-    groups = [dist.new_group(list(range(first, first + size))) for first in range(0, world_size, size)]
-    return torch.nn.SyncBatchNorm.convert_sync_batchnorm(model, groups[distributed.rank() // size])

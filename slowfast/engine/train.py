@@ -8,17 +8,20 @@ from slowfast.config import derive
 from slowfast.datasets.build import construct_loader
 from slowfast.engine import preemption, watchdog
 from slowfast.engine.agreement import Agreement
+from slowfast.engine.batch_norm import set_batch_norm
 from slowfast.engine.checkpoints import Checkpointer, initialise
 from slowfast.engine.feed import Feed
 from slowfast.engine.metrics_log import MetricsLog, Progress, Throughput, format_seconds
+from slowfast.engine.multigrid import batch_norm_setting, build_course, course_text, describe_course, sampler_phases
 from slowfast.engine.plan import describe
 from slowfast.engine.preemption import Preempted
 from slowfast.engine.recipe import recipe_text, resolve_recipe, write_recipe
 from slowfast.engine.state import TrainState
-from slowfast.engine.step import OptimizerStep, share_batch_statistics, wrap_for_training
+from slowfast.engine.step import OptimizerStep, wrap_for_training
 from slowfast.engine.validate import averages, validate
 from slowfast.models import build_model
 from slowfast.solver.ema import MovingAverage
+from slowfast.solver.multigrid import BatchNormSetting
 from slowfast.solver.optimizer import build_optimizer
 from slowfast.solver.schedules import build_schedule
 from slowfast.tasks import build_task
@@ -43,7 +46,7 @@ def train(cfg, device):
     with preemption.politely():
         trainer = Trainer(cfg, device)
         try:
-            while trainer.state.epoch < cfg.SOLVER.MAX_EPOCH:
+            while trainer.state.epoch < trainer.course.max_epoch:
                 trainer.train_epoch()
                 trainer.finish_epoch()
             return trainer.conclude()
@@ -62,19 +65,29 @@ class Trainer:
         self.main = distributed.is_main()
         self.task = build_task(cfg)
         ranks = {"rank": distributed.rank(), "world_size": distributed.world_size()}
-        self.train_loader = construct_loader(cfg, "train", **ranks)
+        self.course = build_course(cfg)
+        self.train_loader = construct_loader(cfg, "train", **ranks, phases=sampler_phases(self.course))
         self.val_loader = construct_loader(cfg, "val", **ranks)
-        self.steps_per_epoch = self.train_loader.batch_sampler.steps_per_epoch
+        self.steps_in = self.train_loader.batch_sampler.steps_in
         lrs = derive.scaled_lr(cfg)
-        self.schedule = build_schedule(cfg, *lrs, steps_per_epoch=self.steps_per_epoch)
+        self.schedule = build_schedule(cfg, self.course, *lrs, steps_per_epoch=self.steps_in(0))
         seed_torch(cfg.RNG_SEED, "initialise")
         model = build_model(cfg).to(device)
         optimizer = build_optimizer(model, cfg, lrs[0])
         self.step = OptimizerStep.from_cfg(cfg, model, optimizer, self.task, device)
         average = MovingAverage(model, cfg.SOLVER.EMA_DECAY) if cfg.SOLVER.EMA_DECAY else None
-        self.state = TrainState(model, optimizer, self.step.precision.scaler, derive.effective_batch(cfg), average)
+        self.state = TrainState(
+            model,
+            optimizer,
+            self.step.precision.scaler,
+            derive.effective_batch(cfg),
+            average,
+            course=self.course.signature,
+        )
+        self.batch_norm = BatchNormSetting()  # what the model was built with
         self.checkpoints = Checkpointer(cfg)
         initialise(self.state, cfg, self.checkpoints)
+        self._set_batch_norm()
         self.step.model = self._wrap(model)  # only now, so that all processes hold the same weights
         self.agreement = Agreement(device)
         self.throughput = Throughput()
@@ -84,51 +97,56 @@ class Trainer:
         if self.main:
             atomic_write_text(Path(cfg.OUTPUT_DIR) / "config.yaml", cfg.dump())
             get_logger().info(describe(cfg, model, {"train": self.train_loader, "val": self.val_loader}))
-            recipe = resolve_recipe(cfg, model, optimizer, self.steps_per_epoch)
+            recipe = resolve_recipe(cfg, model, optimizer, self.course, self.steps_in)
+            recipe["multigrid"] = describe_course(cfg, self.course, self.train_loader.batch_sampler, model)
             get_logger().info(recipe_text(recipe))
+            if recipe["multigrid"]:
+                get_logger().info(course_text(recipe["multigrid"], self.schedule))
             write_recipe(cfg.OUTPUT_DIR, recipe)
 
     def _wrap(self, model):
-        cfg = self.cfg
-        if cfg.BN.NORM_TYPE == "sync_batchnorm":
-            devices = 0 if cfg.BN.GLOBAL_SYNC else cfg.BN.NUM_SYNC_DEVICES
-            model = share_batch_statistics(model, self.device, num_devices=devices)
-        return wrap_for_training(
-            model,
-            self.device,
-            find_unused_parameters=cfg.DIST.FIND_UNUSED_PARAMETERS,
-            comm_hook=cfg.DIST.COMM_HOOK,
-        )
+        dist = self.cfg.DIST
+        unused = dist.FIND_UNUSED_PARAMETERS
+        return wrap_for_training(model, self.device, find_unused_parameters=unused, comm_hook=dist.COMM_HOOK)
+
+    def _set_batch_norm(self):
+        """What the running epoch's phase asks for; nothing is touched where it is that already."""
+        cfg, state = self.cfg, self.state
+        setting = batch_norm_setting(self.course, state.epoch, self.train_loader.batch_sampler.batch_size, cfg)
+        if setting != self.batch_norm:
+            set_batch_norm(state.model, setting, self.device, everywhere=cfg.BN.GLOBAL_SYNC)
+            self.batch_norm = setting
 
     def train_epoch(self):
         """The optimizer steps that are left of the running epoch, with reports and checkpoints on the way."""
-        cfg, state = self.cfg, self.state
+        cfg, state, steps = self.cfg, self.state, self.steps_in(self.state.epoch)
+        self._set_batch_norm()
         state.model.train()
         self.train_loader.batch_sampler.set_position(state.epoch, state.step_in_epoch)
         self.throughput = Throughput()
         batches = iter(Feed.from_cfg(cfg, self.train_loader, self.device, self.throughput.waited))
-        title = f"epoch {state.epoch + 1}/{cfg.SOLVER.MAX_EPOCH}"
-        progress = Progress(self.steps_per_epoch, title, done=state.step_in_epoch, enabled=self.main)
+        title = f"epoch {state.epoch + 1}/{self.course.max_epoch}"
+        progress = Progress(steps, title, done=state.step_in_epoch, enabled=self.main)
         window = {}
-        while state.step_in_epoch < self.steps_per_epoch:
-            lr = self.schedule(state.epoch + state.step_in_epoch / self.steps_per_epoch)
+        while state.step_in_epoch < steps:
+            lr = self.schedule(state.epoch + state.step_in_epoch / steps)
             watchdog.beat("loading", self._rows, epoch=state.epoch + 1, step=state.step + 1)
             micro_batches = list(islice(batches, cfg.SOLVER.ACCUMULATE_STEPS))
             sums = self.step(micro_batches, lr=lr, step=state.step, epoch=state.epoch)
-            self.throughput.step(sums["clips"])
+            self.throughput.step(sums["clips"], self.course.step_work(state.epoch, state.step_in_epoch))
             self._name_replaced(micro_batches)
             window = {name: window.get(name, 0.0) + value for name, value in sums.items()}
             state.finish_step()
             progress.advance()
             saves = _is_due(state.step, cfg.TRAIN.CHECKPOINT_PERIOD_ITERS)
-            due = saves or _is_due(state.step, cfg.LOG_PERIOD) or state.step_in_epoch == self.steps_per_epoch
+            due = saves or _is_due(state.step, cfg.LOG_PERIOD) or state.step_in_epoch == steps
             stop = self._agree(settle=due)
             if due or stop:
                 self._report(window, lr, progress)
                 window = {}
             if stop:
                 raise Preempted
-            if saves and state.step_in_epoch < self.steps_per_epoch:
+            if saves and state.step_in_epoch < steps:
                 self.checkpoints.save(state)
         progress.close()
 
@@ -148,10 +166,8 @@ class Trainer:
     def finish_epoch(self):
         """Validate and save as the periods say. A kill in between loses nothing: the epoch is saved before, too."""
         cfg, state = self.cfg, self.state
-        epochs = state.epoch + 1
-        last = epochs == cfg.SOLVER.MAX_EPOCH
-        validates = last or _is_due(epochs, cfg.TRAIN.EVAL_PERIOD)
-        saves = last or _is_due(epochs, cfg.TRAIN.CHECKPOINT_PERIOD)
+        validates = self.course.is_due(state.epoch, cfg.TRAIN.EVAL_PERIOD)
+        saves = self.course.is_due(state.epoch, cfg.TRAIN.CHECKPOINT_PERIOD)
         self._report_epoch()
         if saves and validates:
             self.checkpoints.save(state, epoch_done=True)
@@ -178,31 +194,31 @@ class Trainer:
             state.best = value
         self.log.write("val", state.step, metrics | {"best": state.best})
         self._tell(
-            f"epoch {state.epoch + 1}/{cfg.SOLVER.MAX_EPOCH} validation loss {metrics['loss']:.4f} "
+            f"epoch {state.epoch + 1}/{self.course.max_epoch} validation loss {metrics['loss']:.4f} "
             f"{_accuracies(metrics)} over {metrics['clips']} videos, best {state.best:.4g}"
         )
         return better
 
     def _report(self, window, lr, progress):
         """One reduction over the processes; progress, metrics.jsonl and TensorBoard."""
-        state = self.state
+        state, steps = self.state, self.steps_in(self.state.epoch)
         self.checkpoints.check()
         speed = self.throughput.window()
         shared = {"data_wait": speed["data_wait"] / distributed.world_size(), "clips_per_s": speed["clips_per_s"]}
         totals = distributed.all_reduce_sums({**window, **shared}, self.device)
         state.add_sums({name: totals[name] for name in window})
-        steps_left = self.steps_per_epoch * (self.cfg.SOLVER.MAX_EPOCH - state.epoch) - state.step_in_epoch
+        work_left = self.course.work_left(self.steps_in, state.epoch, state.step_in_epoch)
         values = {
             **_window_averages(totals),
             **{name: totals[name] for name in shared},
             "lr": lr,
-            "epoch": state.epoch + state.step_in_epoch / self.steps_per_epoch,
-            "eta_s": round(steps_left * speed["step_s"]),
+            "epoch": state.epoch + state.step_in_epoch / steps,
+            "eta_s": round(work_left * speed["work_s"]),
             "peak_memory_mib": memory.peak_bytes(self.device) // 2**20,
         }
         self.log.write("train", state.step, values)
         progress.report(
-            f"step {state.step_in_epoch}/{self.steps_per_epoch} loss {values['loss']:.4f} {_accuracies(values)} "
+            f"step {state.step_in_epoch}/{steps} loss {values['loss']:.4f} {_accuracies(values)} "
             f"lr {lr:.2e}, {values['clips_per_s']:.1f} clips/s, {values['data_wait']:.0%} waiting for data, "
             f"ETA {format_seconds(values['eta_s'])}"
         )
@@ -212,7 +228,7 @@ class Trainer:
         values = {**_window_averages(state.sums), "epoch": state.epoch + 1}
         self.log.write("train_epoch", state.step, values)
         self._tell(
-            f"epoch {state.epoch + 1}/{self.cfg.SOLVER.MAX_EPOCH} training loss {values['loss']:.4f} "
+            f"epoch {state.epoch + 1}/{self.course.max_epoch} training loss {values['loss']:.4f} "
             f"{_accuracies(values)} over {values['clips']} clips"
         )
 
@@ -226,7 +242,7 @@ class Trainer:
         """Save where all processes were asked to leave; the exit code that says "start me again"."""
         state = self.state
         if self.checkpoints.saved_step != state.step:
-            self.checkpoints.save(state, epoch_done=state.step_in_epoch == self.steps_per_epoch)
+            self.checkpoints.save(state, epoch_done=state.step_in_epoch == self.steps_in(state.epoch))
         self.checkpoints.finish()
         if self.main:
             preemption.write_marker(self.cfg.OUTPUT_DIR, f"asked to leave, saved after {state.step} steps")
@@ -241,7 +257,8 @@ class Trainer:
         if videos:
             draws = sum(sum(share.values()) for share in shares)
             self._tell(f"{len(videos)} unreadable training video(s) were replaced {draws} time(s); named above")
-        self._tell(f"training done: best {self.task.primary_metric} {self.state.best}, {self.checkpoints.folder}")
+        best = "not measured" if self.state.best is None else f"{self.state.best:.4g}"
+        self._tell(f"training done: best {self.task.primary_metric} {best}, {self.checkpoints.folder}")
         if self.lost > self.cfg.TEST.MAX_UNREADABLE:
             self._tell(f"validation could not read {self.lost} video(s), TEST.MAX_UNREADABLE allows fewer")
             return EXIT_LOST

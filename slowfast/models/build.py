@@ -1,6 +1,7 @@
 """The registry of backbones and the one way to build one from a config."""
 
 from slowfast.models.trainable import select_trainable
+from slowfast.utils.errors import ConfigError
 from slowfast.utils.registry import Registry
 
 MODEL_REGISTRY = Registry("model", "MODEL.MODEL_NAME")
@@ -17,6 +18,9 @@ def build_model(cfg):
     - `num_layers` and `layer_of(parameter name)`: the number L of its layers, and the parameter's depth, from 0 (patch
       and position embeddings) over i + 1 (layer i) to L + 1 (what follows the layers); for layer-wise learning rates.
 
+    `clip_divisors(cfg)`, a classmethod that gives the (frames, px) of which its clips must be multiples, says that it
+    takes clips of other lengths and sizes than the configured ones, too.
+
     With MODEL.COMPILE its first step of each input shape compiles it; parameters and their names stay what they are.
 
     Raises: ConfigError for an unregistered name, or for sizes that the model cannot take.
@@ -26,3 +30,18 @@ def build_model(cfg):
     if cfg.MODEL.COMPILE:
         model.compile()
     return model
+
+
+def clip_divisors(cfg):
+    """(frames, px) of which the clips of MODEL.MODEL_NAME must be multiples.
+
+    Raises: ConfigError: it takes clips of the configured length and size alone.
+    """
+    model = MODEL_REGISTRY.get(cfg.MODEL.MODEL_NAME)
+    if not hasattr(model, "clip_divisors"):
+        able = ", ".join(name for name, known in sorted(MODEL_REGISTRY) if hasattr(known, "clip_divisors"))
+        raise ConfigError(
+            f"MODEL.MODEL_NAME: '{cfg.MODEL.MODEL_NAME}' takes clips of one size alone; switch MULTIGRID.LONG_CYCLE "
+            f"and MULTIGRID.SHORT_CYCLE off, or take one of {able}"
+        )
+    return model.clip_divisors(cfg)

@@ -156,6 +156,11 @@ class VideoViT(nn.Module):
             raise ConfigError(problems)
         return model
 
+    @classmethod
+    def clip_divisors(cls, cfg):
+        """(frames, px) of which clips must be multiples."""
+        return cfg.VIDEO_VIT.TUBELET_SIZE, cfg.VIDEO_VIT.PATCH_SIZE
+
     @property
     def num_layers(self):
         """Blocks, which `layer_of` counts."""

@@ -8,6 +8,7 @@ Numbers and behaviour of the released code: tests/parity.
 from functools import partial
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from slowfast.models import vit
@@ -28,7 +29,9 @@ INIT_STD = 0.02  # linear layers and the class token, as in the vision transform
 class XViT(nn.Module):
     """Input: clip (B, C, F, H, W), normalised float. Output: logits (B, K), in training and in evaluation alike.
 
-    Any frame size that the patch divides is taken; spatial positions are resized to it on the fly.
+    Any frame size that the patch divides is taken, and any number of frames: positions are resized to them on the fly.
+    Of another number of frames than F, as many groups as before are made, as long as that divides it, of those with the
+    same temporal embeddings and of those that the shift mixes.
 
     Args:
         num_classes: K.
@@ -103,7 +106,6 @@ class XViT(nn.Module):
         )
         if problems:
             raise ConfigError(problems)
-        self.num_frames = num_frames
         self.base_model = FrameEncoder(
             num_frames,
             patch_size=patch_size,
@@ -114,6 +116,7 @@ class XViT(nn.Module):
             in_channels=in_channels,
             pretrain_image_size=pretrain_image_size,
             num_temporal_embeddings=num_temporal_embeddings,
+            num_segments=num_segments,
             mixing={index: TimeShift(num_segments, shift_div) for index in shift_blocks},
             dropout=dropout,
             attention_dropout=attention_dropout,
@@ -177,6 +180,11 @@ class XViT(nn.Module):
             raise ConfigError(problems)
         return model
 
+    @classmethod
+    def clip_divisors(cls, cfg):
+        """(frames, px) of which clips must be multiples."""
+        return 1, backbone_sizes(cfg.XVIT)["patch_size"]
+
     @property
     def num_layers(self):
         """Blocks of the backbone, which `layer_of` counts."""
@@ -204,13 +212,12 @@ class XViT(nn.Module):
 
     def forward(self, clip):
         """clip: (B, C, F, H, W) -> logits (B, K)."""
-        if clip.shape[2] != self.num_frames:
-            raise ValueError(f"a clip of {clip.shape[2]} frames, but this XViT was built for {self.num_frames}")
+        num_frames = clip.shape[2]
         frames = clip.transpose(1, 2).flatten(0, 1)  # (B * F, C, H, W)
-        features = self.base_model(frames)  # (B * F, D)
+        features = self.base_model(frames, num_frames)  # (B * F, D)
         if self.consensus is None:
-            return self.new_fc(features).unflatten(0, (-1, self.num_frames)).mean(dim=1)
-        return self.consensus(features.unflatten(0, (-1, self.num_frames)))
+            return self.new_fc(features).unflatten(0, (-1, num_frames)).mean(dim=1)
+        return self.consensus(features.unflatten(0, (-1, num_frames)))
 
 
 class FrameEncoder(nn.Module):
@@ -231,6 +238,7 @@ class FrameEncoder(nn.Module):
         in_channels,
         pretrain_image_size,
         num_temporal_embeddings,
+        num_segments,
         mixing,
         dropout,
         attention_dropout,
@@ -240,6 +248,7 @@ class FrameEncoder(nn.Module):
         act_checkpoint,
     ):
         super().__init__()
+        self.num_frames, self.num_segments = num_frames, num_segments
         self.stored_grid = (pretrain_image_size // patch_size,) * 2
         num_patches = self.stored_grid[0] * self.stored_grid[1]
         self.cls_token = learnt_positions(1, 1, embed_dim, std=INIT_STD)
@@ -263,13 +272,43 @@ class FrameEncoder(nn.Module):
         self.norm = nn.LayerNorm(embed_dim, eps=BACKBONE_NORM_EPS)
         self.head = nn.Dropout(dropout)
 
-    def forward(self, frames):
-        """frames: (B * F, C, H, W) -> class token of each frame (B * F, D)."""
+    def forward(self, frames, num_frames=None):
+        """frames: (B * F, C, H, W) -> class token of each frame (B * F, D); F = `num_frames`, None: as built."""
+        num_frames = num_frames or self.num_frames
+        self._group(num_frames)
         x = self.patch_embed(frames)  # (B * F, N - 1, D)
         x = torch.cat([self.cls_token.expand(x.shape[0], -1, -1), x], dim=1)  # (B * F, N, D)
         x = x + resize_positions(self.pos_embed, self.stored_grid, self.patch_embed.grid(frames.shape[2:]))
-        x = (x.unflatten(0, (-1, self.temp_embed.shape[1])) + self.temp_embed).flatten(0, 1)  # groups of frames
+        times = self._temporal_embeddings(num_frames)  # (1, frames of a group, 1, D)
+        x = (x.unflatten(0, (-1, times.shape[1])) + times).flatten(0, 1)  # groups of frames
         return self.head(self.norm(self.blocks(x)[:, 0]))  # of the normalised tokens only the first is ever read
+
+    def _temporal_embeddings(self, num_frames):
+        stored = self.temp_embed.shape[1]
+        wanted = resized_group(stored, self.num_frames, num_frames)
+        if wanted == stored:
+            return self.temp_embed
+        table = self.temp_embed[:, :, 0].transpose(1, 2)  # (1, D, E)
+        return F.interpolate(table, size=wanted, mode="linear", align_corners=False).transpose(1, 2)[:, :, None]
+
+    def _group(self, num_frames):
+        """Tell the layers that see frames as rows of the batch how many make a clip, or a segment, from now on."""
+        for block in self.blocks:
+            block.drop_path.fold = num_frames
+            shift = block.attn.mix_keys_values
+            if shift is not None:
+                shift.num_segments = resized_group(self.num_segments, self.num_frames, num_frames)
+
+
+def resized_group(size, num_frames, new_frames):
+    """Frames of a group in a clip of another length: as many groups as before if that divides it, else fewer.
+
+    Args:
+        size: frames of a group in a clip of `num_frames`; a divisor of it.
+        new_frames: of the other clip.
+    """
+    groups = num_frames // size
+    return new_frames // next(n for n in range(min(groups, new_frames), 0, -1) if new_frames % n == 0)
 
 
 class TemporalHead(nn.Module):

@@ -1,6 +1,7 @@
-"""Losses by the names that MODEL.LOSS_FUNC knows."""
+"""Losses by the names that MODEL.LOSS_FUNC knows, and their targets."""
 
 from torch import nn
+from torch.nn.functional import one_hot
 
 from slowfast.utils.errors import ConfigError
 
@@ -21,3 +22,8 @@ def build_loss(name, *, smoothing=0.0):
     if name not in LOSSES:
         raise ConfigError(f"MODEL.LOSS_FUNC: '{name}' is not one of {', '.join(LOSSES)}")
     return nn.CrossEntropyLoss(label_smoothing=smoothing if name == "smooth_cross_entropy" else 0.0)
+
+
+def soft_targets(labels, num_classes, smoothing=0.0):
+    """Shares of the classes, float32 (B, K), of labels int64 (B,): `smoothing` is spread evenly over all K of them."""
+    return one_hot(labels, num_classes).float().mul_(1.0 - smoothing).add_(smoothing / num_classes)

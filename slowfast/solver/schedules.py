@@ -47,13 +47,19 @@ def delayed(epoch, policy, *, delay):
     return policy(max(epoch - delay, 0.0))
 
 
-def build_schedule(cfg, base_lr, warmup_start_lr, cosine_end_lr, *, steps_per_epoch):
+def multiplied(epoch, policy, *, factor):
+    """The policy's value times factor(epoch)."""
+    return policy(epoch) * factor(epoch)
+
+
+def build_schedule(cfg, course, base_lr, warmup_start_lr, cosine_end_lr, *, steps_per_epoch):
     """function fractional epoch -> learning rate, for SOLVER.LR_POLICY.
 
     Args:
         cfg: the configuration; only SOLVER is read.
+        course: Course, with the run's epochs.
         base_lr, warmup_start_lr, cosine_end_lr: the rates after scaling (`config.derive.scaled_lr`).
-        steps_per_epoch: optimizer steps; what is given in steps becomes epochs by it.
+        steps_per_epoch: optimizer steps of the first epoch; what is given in steps becomes epochs by it.
     """
     solver = cfg.SOLVER
     if solver.LR_POLICY == "cosine":
@@ -61,11 +67,12 @@ def build_schedule(cfg, base_lr, warmup_start_lr, cosine_end_lr, *, steps_per_ep
             cosine,
             base_lr=base_lr,
             end_lr=cosine_end_lr,
-            max_epoch=solver.MAX_EPOCH,
+            max_epoch=course.max_epoch,
             start_epoch=solver.WARMUP_EPOCHS if solver.COSINE_AFTER_WARMUP else 0.0,
         )
+        policy = partial(multiplied, policy=policy, factor=course.lr_multiple)
     else:
-        policy = partial(relative_steps, base_lr=base_lr, steps=solver.STEPS, factors=solver.LRS)
+        policy = partial(relative_steps, base_lr=base_lr, steps=course.lr_epochs, factors=course.lr_factors)
     policy = partial(
         with_warmup,
         policy=policy,

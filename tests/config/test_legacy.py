@@ -94,8 +94,8 @@ def test_advice_names_the_key_to_use_instead(caplog):
 
 
 def test_tuples_and_lists_are_the_same_value(caplog):
-    factors = [list(pair) for pair in get(get_cfg(), "MULTIGRID.LONG_CYCLE_FACTORS")]
-    assert warned(caplog, ["MULTIGRID.LONG_CYCLE_FACTORS", factors]) == []
+    assert get(get_cfg(), "TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN") == ()
+    assert warned(caplog, ["TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN", []]) == []
 
 
 def test_nothing_is_warned_about_when_loading_fails(caplog):

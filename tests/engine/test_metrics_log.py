@@ -56,12 +56,12 @@ def test_throughput_of_a_window():
     throughput = Throughput()
     throughput.start -= 2.0  # as if two seconds had passed
     throughput.waited(0.5)
-    for clips in (6, 10):
-        throughput.step(clips)
+    for clips, work in ((6, 1.0), (10, 4.0)):
+        throughput.step(clips, work)
     window = throughput.window()
     assert window["clips_per_s"] == pytest.approx(8.0, rel=0.05)
     assert window["data_wait"] == pytest.approx(0.25, rel=0.05)
-    assert window["step_s"] == pytest.approx(1.0, rel=0.05)
+    assert window["work_s"] == pytest.approx(0.4, rel=0.05)
     assert throughput.window()["clips_per_s"] == 0
 
 

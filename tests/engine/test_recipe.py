@@ -13,6 +13,7 @@ from slowfast.engine.recipe import recipe_text, resolve_recipe
 from slowfast.engine.test import test as run_test
 from slowfast.engine.train import train
 from slowfast.models import build_model
+from slowfast.solver.course import Course
 from slowfast.solver.optimizer import build_optimizer
 from slowfast.utils.errors import UserError
 
@@ -20,7 +21,7 @@ from slowfast.utils.errors import UserError
 def recipe_of(cfg, steps_per_epoch=10):
     model = build_model(cfg)
     optimizer = build_optimizer(model, cfg, 1.0)
-    return resolve_recipe(cfg, model, optimizer, steps_per_epoch), model
+    return resolve_recipe(cfg, model, optimizer, Course.from_cfg(cfg), lambda epoch: steps_per_epoch), model
 
 
 def test_numbers(tiny_cfg):

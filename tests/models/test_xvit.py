@@ -143,8 +143,39 @@ def test_other_frame_sizes_are_taken_at_run_time(clip):
     assert model(torch.randn(1, 3, 4, 16, 12)).shape == (1, 5)
     with pytest.raises(ValueError, match="patches"):
         model(torch.randn(1, 3, 4, 16, 13))
-    with pytest.raises(ValueError, match="a clip of 5 frames, but this XViT was built for 4"):
-        model(torch.randn(1, 3, 5, 8, 8))
+
+
+@pytest.mark.parametrize("consensus", ["vit", "avg"])
+@pytest.mark.parametrize(
+    ("built", "groups", "given", "groups_given"), [(8, 2, 4, 2), (8, 4, 2, 2), (4, 1, 6, 1), (6, 3, 5, 1)]
+)
+def test_other_numbers_of_frames_are_taken_at_run_time(consensus, built, groups, given, groups_given):
+    """As a model that was built for them, with the temporal embeddings resized; then as before."""
+    torch.manual_seed(5)
+    clips = [torch.randn(2, 3, frames, 8, 8) for frames in (built, given)]
+    sizes = {"num_temporal_embeddings": built // groups, "num_segments": built // groups, "temp_init_std": 1.0}
+    model = make(built, consensus=consensus, fc_init_std=1.0, init_std=0.3, **sizes)
+    before = model(clips[0])
+    sizes = {"num_temporal_embeddings": given // groups_given, "num_segments": given // groups_given}
+    other = make(given, consensus=consensus, **sizes)
+    state = model.state_dict()
+    table = state["base_model.temp_embed"][0, :, 0].T[None]  # (1, D, E)
+    table = torch.nn.functional.interpolate(table, size=given // groups_given, mode="linear", align_corners=False)
+    state["base_model.temp_embed"] = table[0].T[None, :, None]
+    other.load_state_dict(state)
+    torch.testing.assert_close(model(clips[1]), other(clips[1]))
+    assert torch.equal(model(clips[0]), before)
+
+
+def test_paths_are_dropped_clip_by_clip_whatever_their_length():
+    """All frames of a clip of 6 share the draw in a model built for 4."""
+    model = make(4, drop_path=0.5, dropout=0.0, init_std=0.3, depth=2, shift_blocks=()).train()
+    frame = torch.randn(1, 3, 8, 8)
+    model.base_model.temp_embed.data.zero_()
+    torch.manual_seed(0)
+    features = model.base_model(frame.expand(16 * 6, -1, -1, -1), 6).unflatten(0, (16, 6)).detach()
+    assert (features == features[:, :1]).all()
+    assert len(features[:, 0, 0].unique()) == 4  # with or without each of two branches
 
 
 def test_initial_values():

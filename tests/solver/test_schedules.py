@@ -5,6 +5,7 @@ import json
 import pytest
 
 from slowfast.config import get_cfg
+from slowfast.solver.course import Course
 from slowfast.solver.schedules import build_schedule, cosine, relative_steps, with_warmup
 
 
@@ -22,7 +23,7 @@ def test_equals_reference_values(reference_dir):
 
 def _build(cfg, steps_per_epoch):
     rates = cfg.SOLVER.BASE_LR, cfg.SOLVER.WARMUP_START_LR, cfg.SOLVER.COSINE_END_LR
-    return build_schedule(cfg, *rates, steps_per_epoch=steps_per_epoch)
+    return build_schedule(cfg, Course.from_cfg(cfg), *rates, steps_per_epoch=steps_per_epoch)
 
 
 def _rates(epochs, steps_per_epoch, **solver):

@@ -16,6 +16,7 @@ def add(cfg):
     cfg.SOLVER.COSINE_AFTER_WARMUP = False  # cosine: start the half-wave after the warm-up, not at epoch 0
     cfg.SOLVER.STEPS = []  # steps: epochs at which LRS changes, the first is 0
     cfg.SOLVER.LRS = []  # steps: factor on BASE_LR from each of STEPS on
+    cfg.SOLVER.GAMMA = 0.1  # steps with MULTIGRID.LONG_CYCLE: factor on BASE_LR at each of STEPS, in place of LRS
     cfg.SOLVER.WARMUP_EPOCHS = 0.0  # epochs of linear growth from WARMUP_START_LR
     cfg.SOLVER.WARMUP_START_LR = 0.01
     cfg.SOLVER.WARMUP_ENDS_AT_PEAK = False  # True: the warm-up's last step has the full rate; False: the one after it
