@@ -25,6 +25,7 @@ REPO = Path(__file__).resolve().parents[1]
 SEEDS = (1, 2, 3)
 TOY = "data/toy"
 TOY_VERB_NOUN = "data/toy_verb_noun"
+TOY_LLAMA = "data/toy_llama"
 OPPOSITE = np.array([1, 0, 3, 2, 5, 4, 7, 6])  # the toy set's classes come in opposite pairs
 
 
@@ -34,7 +35,7 @@ class Experiment:
 
     Args:
         claim: in words, with its bounds.
-        prepare: command that makes the data, words after `python`.
+        prepare: commands that make the data, words after `python`.
         run: command of a seed, words after `python`; RNG_SEED and OUTPUT_DIR are added.
         tests: name -> further overrides for a test of the trained model; its figures are stored under the name.
         holds: (figures of a seed, as `run_seed` gives them) -> True where the claim holds for that seed.
@@ -85,6 +86,11 @@ def _cast_run(name, *overrides):
     return ("tools/run_net.py", "--cfg", config, "DATA.PATH_TO_DATA_DIR", TOY_VERB_NOUN, *overrides)
 
 
+def _vit_llama_run(*overrides):
+    return ("tools/run_net.py", "--cfg", "configs/Toy/vit_llama_toy.yaml", "DATA.PATH_TO_DATA_DIR", TOY, *overrides)
+
+
+MAKE_TOY = ("tools/prepare/make_toy_dataset.py", "--out", TOY)
 CAST_EXPERTS = ("CAST.CLIP_PATH", "{spatial_expert}", "CAST.VIDEOMAE_PATH", "{temporal_expert}")
 NOUNS = ("DATA.PATH_TO_DATA_DIR", f"{TOY_VERB_NOUN}/nouns", "DATA.PATH_PREFIX", TOY_VERB_NOUN)
 
@@ -92,7 +98,7 @@ EXPERIMENTS = {
     "toy_cast": Chain(
         claim="toy CAST from frozen experts: action top-1 >= 90 % and not below CAST without exchange; the spatial "
         "expert alone is at chance on the two verbs, 50 +- 10 %",
-        prepare=("tools/prepare/make_toy_dataset.py", "--kind", "verb_noun", "--out", TOY_VERB_NOUN),
+        prepare=(("tools/prepare/make_toy_dataset.py", "--kind", "verb_noun", "--out", TOY_VERB_NOUN),),
         runs={
             "spatial_expert": _cast_run("spatial_expert", *NOUNS),
             "temporal_expert": _cast_run("temporal_expert"),
@@ -114,9 +120,24 @@ EXPERIMENTS = {
             and abs(figures["spatial_alone"]["verb_top1_acc"] - 50) <= 10
         ),
     ),
+    "toy_vit_llama": Chain(
+        claim="toy ViT-LLaMA: the best of a frozen layer trained on text, a frozen random one, an MLP of equally many "
+        "trained parameters, and no layer reaches top-1 >= 90 %; which of them is best is reported, not claimed",
+        prepare=(MAKE_TOY, ("tools/prepare/make_toy_llama.py", "--out", TOY_LLAMA)),
+        runs={
+            "frozen_trained": _vit_llama_run("VIT_LLAMA.PATH", TOY_LLAMA),
+            "frozen_random": _vit_llama_run("VIT_LLAMA.PATH", "", "VIT_LLAMA.RANDOM", "True"),
+            "mlp": _vit_llama_run("VIT_LLAMA.BETWEEN", "mlp"),
+            "no_layer": _vit_llama_run("MODEL.MODEL_NAME", "VideoViT"),
+        },
+        told=("frozen_trained", "frozen_random", "mlp", "no_layer"),
+        holds=lambda figures: (
+            max(figures[run]["top1_acc"] for run in ("frozen_trained", "frozen_random", "mlp", "no_layer")) >= 90
+        ),
+    ),
     "toy_xvit": Experiment(
         claim="toy XViT: top-1 >= 90 %; reversed clips called the opposite class >= 80 %; shuffled frames <= 60 %",
-        prepare=("tools/prepare/make_toy_dataset.py", "--out", TOY),
+        prepare=(MAKE_TOY,),
         run=("tools/run_net.py", "--cfg", "configs/Toy/xvit_toy.yaml", "DATA.PATH_TO_DATA_DIR", TOY),
         tests={
             "forward": (),
@@ -131,7 +152,7 @@ EXPERIMENTS = {
     ),
     "toy_videomae": Experiment(
         claim="toy VideoViT: at equal epochs, top-1 is higher from its masked pre-training than from scratch",
-        prepare=("tools/prepare/make_toy_dataset.py", "--out", TOY),
+        prepare=(MAKE_TOY,),
         pretraining=(
             *("tools/run_net.py", "--cfg", "configs/Toy/videomae_toy_pretrain.yaml"),
             *("DATA.PATH_TO_DATA_DIR", TOY),
@@ -208,7 +229,8 @@ def main():
     if name not in EXPERIMENTS:
         raise UserError(f"'{name}' is not a known experiment; make reproduce NAME=... takes: {', '.join(EXPERIMENTS)}")
     experiment = EXPERIMENTS[name]
-    _python(*experiment.prepare)
+    for command in experiment.prepare:
+        _python(*command)
     run = run_chain if isinstance(experiment, Chain) else run_seed
     seeds = [run(name, experiment, seed) for seed in SEEDS]
     holds = [experiment.holds(figures) for figures in seeds]
