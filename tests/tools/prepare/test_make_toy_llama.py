@@ -36,7 +36,7 @@ def test_no_byte_sees_later_ones():
 
 def test_the_command_writes_a_set_that_fits(repo, tmp_path):
     command = [sys.executable, "tools/prepare/make_toy_llama.py", "--out", str(tmp_path / "llama")]
-    command += "--layers 3 --dim 48 --heads 6 --ffn_dim 56 --steps 30 --batch 8 --length 16".split()
+    command += "--layers 3 --dim 48 --heads 6 --ffn_dim 56 --steps 90 --batch 8 --length 16".split()
     done = subprocess.run(command, cwd=repo, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     figures = json.loads((tmp_path / "llama/training.json").read_text())
