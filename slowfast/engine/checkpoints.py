@@ -11,6 +11,7 @@ import torch
 
 from slowfast.engine import watchdog
 from slowfast.engine.background import BackgroundWriter
+from slowfast.engine.state import TrainState
 from slowfast.utils import distributed
 from slowfast.utils.errors import UserError
 from slowfast.utils.io import atomic_write, atomic_write_text
@@ -52,7 +53,7 @@ class Checkpointer:
         self.frozen = None  # SHA-256 of the frozen weights, once it was needed; they do not change
         self.cfg_text = cfg.dump()
         self.background = BackgroundWriter() if cfg.CHECKPOINT.ASYNC else None
-        self.saved_step = None  # optimizer steps of the newest state handed to `save`
+        self.saved_step = None  # optimizer steps of the newest state that `save` has brought to disk
 
     def save(self, state, *, epoch_done=False, best=False):
         """Write the state under its position's name, then point `last` to it, then remove what is too old.
@@ -66,8 +67,7 @@ class Checkpointer:
         name = f"checkpoint_epoch_{state.epoch + epoch_done:05d}"
         if state.step_in_epoch and not epoch_done:
             name += f"_iter_{state.step:08d}"
-        self.saved_step = state.step
-        self._hand_over(state, partial(self._write, f"{name}.pyth", best=best, numbered=True))
+        self._hand_over(state, partial(self._write, f"{name}.pyth", best=best, step=state.step))
 
     def save_best(self, state):
         """Write the state as best.pyth alone."""
@@ -105,13 +105,15 @@ class Checkpointer:
                 raise
             get_logger().error(f"{error}. Going on without (CHECKPOINT.ON_SAVE_ERROR warn)")
 
-    def _write(self, name, payload, *, best=False, numbered=False):
+    def _write(self, name, payload, *, best=False, step=None):
+        """Args: step: optimizer steps of a periodic checkpoint; None: it is best.pyth alone."""
         path = self.folder / name
         try:
             atomic_write(path, lambda file: torch.save(payload, file))
-            if numbered:
+            if step is not None:
                 path = self.folder / "last"
                 atomic_write_text(path, f"{name}\n")
+                self.saved_step = step
                 self._prune(name)
             if best:
                 path = self.folder / "best.pyth"
@@ -203,7 +205,7 @@ def find_damage(path):
         return f"is damaged: {broken} in it is not what was written"
     try:
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-        return None if "train_state" in content else "is not a checkpoint of this trainer"
+        return None if TrainState.is_held_by(content) else "is not a checkpoint of this trainer"
     except Exception as error:  # as above
         return f"is not a checkpoint of this trainer ({type(error).__name__})"
 
@@ -289,7 +291,7 @@ def resume(state, path, cfg):
         effective batch size.
     """
     payload = complete(read_checkpoint(path), state.model, cfg, path)
-    if "train_state" not in payload:
+    if not TrainState.is_held_by(payload):
         raise UserError(
             f"{path} is not a checkpoint of this trainer. Name it in TRAIN.CHECKPOINT_FILE_PATH to start from its "
             "weights, and give the run another OUTPUT_DIR"
@@ -308,7 +310,7 @@ def resume(state, path, cfg):
         )
     try:
         state.load_state_dict(payload)
-    except (RuntimeError, KeyError, ValueError) as error:
+    except (RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise UserError(
             f"{path} does not fit this configuration: {error}. Give the run another OUTPUT_DIR, or set "
             "TRAIN.AUTO_RESUME False"

@@ -3,8 +3,11 @@
 import json
 import re
 import time
+import traceback
 
 import torch.distributed as dist
+
+from slowfast.utils.errors import JobError, UserError
 
 KEY = "first failure"
 _ECHOES = re.compile(
@@ -15,6 +18,13 @@ _ECHOES = re.compile(
 def is_echo(error):
     """Whether an exception is what a process sees when another one is gone or late."""
     return isinstance(error, dist.DistError) or (type(error) is RuntimeError and bool(_ECHOES.search(str(error))))
+
+
+def in_brief(error):
+    """What an exception says, without where it was raised."""
+    if isinstance(error, UserError | JobError):
+        return str(error)
+    return traceback.format_exception_only(error)[-1].strip()
 
 
 def post(store, rank, text):

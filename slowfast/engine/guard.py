@@ -1,4 +1,4 @@
-"""Stops a run whose loss is no longer a number, and leaves a black box: all that is known of that step."""
+"""Stops a run whose loss or gradient is no longer a number, and leaves a black box: all that is known of that step."""
 
 import json
 import math
@@ -26,6 +26,7 @@ class StepRecord:
         gradient_norms: tensor (P,), of each trained parameter with a gradient, before clipping; the same in all
             processes.
         names: of these P parameters.
+        guards_gradients: a gradient that is no number would reach the weights; nothing scales or clamps it.
     """
 
     step: int
@@ -35,10 +36,14 @@ class StepRecord:
     video_ids: list
     gradient_norms: torch.Tensor
     names: list
+    guards_gradients: bool = True
 
     def nonfinite(self):
         """0-D bool tensor; reading it is left to others, as it may make a GPU wait."""
-        return ~torch.isfinite(torch.stack([loss.float() for loss in self.losses])).all()
+        numbers = torch.stack([loss.float() for loss in self.losses])
+        if self.guards_gradients:
+            numbers = torch.cat([numbers, self.gradient_norms.float()])
+        return ~torch.isfinite(numbers).all()
 
 
 class LossGuard:
@@ -51,11 +56,11 @@ class LossGuard:
         self.records.append(record)
 
     def nonfinite(self):
-        """Whether the last step's loss of this process is no number: 0-D bool tensor on the device."""
+        """Whether the last step's loss or gradient of this process is no number: 0-D bool tensor on the device."""
         return self.records[-1].nonfinite()
 
     def stop(self, output_dir, scaler, last_checkpoint=None):
-        """End a run in which some process has met a loss that is no number; all processes call it together.
+        """End a run in which some process has met what is no number; all processes call it together.
 
         Args:
             output_dir: folder of nonfinite_step_XXXXXXXX.json.
@@ -64,7 +69,8 @@ class LossGuard:
         Raises: UserError naming step, learning rate, videos, and the file.
         """
         shares = distributed.gather_objects([_share(record) for record in self.records])
-        index = next(i for i in range(len(self.records)) if any(not share[i]["finite"] for share in shares))
+        bad = (i for i, record in enumerate(self.records) if record.nonfinite() or not _all_finite(shares, i))
+        index = next(bad)
         record = self.records[index]
         found = {
             "step": record.step + 1,
@@ -75,16 +81,24 @@ class LossGuard:
             "gradient_norms": by_layer(record.names, record.gradient_norms.tolist()),
         }
         path = Path(output_dir) / f"nonfinite_step_{found['step']:08d}.json"
+        note = f"{path} holds losses and videos of all processes and the gradients' norms"
         if distributed.is_main():
-            atomic_write_text(path, json.dumps(_as_json(found), indent=2) + "\n")
-        first = next(process for process in found["processes"] if not process["finite"])
+            try:
+                atomic_write_text(path, json.dumps(_as_json(found), indent=2) + "\n")
+            except OSError as error:
+                note = f"{path} cannot be written ({error.strerror})"
+        first = min(found["processes"], key=lambda process: process["finite"])
+        subject = "a gradient is no number, the loss" if first["finite"] else "the loss"
         raise UserError(
-            f"the loss is {first['losses']} at step {found['step']} (epoch {found['epoch']}) with lr {record.lr:.3g} "
+            f"{subject} is {first['losses']} at step {found['step']} (epoch {found['epoch']}) with lr {record.lr:.3g} "
             f"in process {first['rank']}; row numbers (from 0) of its videos in the train split: {first['rows']}. "
-            f"{path} holds losses and videos of all processes and the gradients' norms. "
-            f"Last good checkpoint: {last_checkpoint or 'none yet'}. Lower SOLVER.BASE_LR, set "
+            f"{note}. Last good checkpoint: {last_checkpoint or 'none yet'}. Lower SOLVER.BASE_LR, set "
             "SOLVER.CLIP_GRAD_L2NORM, or compute in another TRAIN.PRECISION (fp32, bf16)."
         )
+
+
+def _all_finite(shares, index):
+    return all(share[index]["finite"] for share in shares)
 
 
 def _share(record):

@@ -1,9 +1,11 @@
 """Start a job in as many processes as are asked for, or take part in it as one of them, and end it as a whole."""
 
+import errno
 import os
 import traceback
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import torch
 import torch.distributed as dist
@@ -15,10 +17,12 @@ from slowfast.engine import failures, preemption, watchdog
 from slowfast.engine.places import Place, given_place
 from slowfast.engine.spawning import run_spawned
 from slowfast.utils import distributed
-from slowfast.utils.errors import ConfigError, JobError, UserError
+from slowfast.utils.errors import EXIT_PREEMPTED, ConfigError, JobError, UserError
 from slowfast.utils.logging import get_logger, setup_logging
 
 LOCALHOST = "127.0.0.1"
+GRACE_SEC = 3.0  # what the other processes get, at most, to say and do after one has failed
+STORAGE_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}  # full disk, quota, file too large, read-only
 
 
 def launch(job, cfg, init_method=None):
@@ -53,7 +57,15 @@ def launch(job, cfg, init_method=None):
         store = dist.TCPStore(LOCALHOST, 0, place.world_size, is_master=True, wait_for_workers=False)
         place = replace(place, url=f"{LOCALHOST}:{store.port}")
     places = [replace(place, rank=place.rank + i, local_rank=i) for i in range(local_size)]
-    return run_spawned(_spawned, [(job, cfg, each) for each in places], deadline_sec=cfg.DIST.PREEMPT_DEADLINE_SEC)
+    code = run_spawned(
+        _spawned,
+        [(job, cfg, each) for each in places],
+        deadline_sec=cfg.DIST.PREEMPT_DEADLINE_SEC,
+        grace_sec=min(GRACE_SEC, cfg.DIST.TIMEOUT_SEC / 10),
+    )
+    if code == EXIT_PREEMPTED:
+        preemption.ensure_marker(cfg.OUTPUT_DIR)  # the processes may have been too stuck to leave one
+    return code
 
 
 def _local_size(cfg):
@@ -103,20 +115,33 @@ def take_part(job, cfg, place, parent=None):
     device = _device(cfg, place)
     torch.set_num_threads(cfg.NUM_THREADS or max(1, distributed.available_cores() // place.local_size))
     report = _print_report if parent is None else parent.failed
+    launcher = os.getppid() if place.starter == "torchrun" else None  # srun ends its processes, spawned ones hear of it
+    watched = partial(watchdog.watching, cfg.DIST.TIMEOUT_SEC, report=report, launcher=launcher)
     with preemption.listening(cfg.OUTPUT_DIR, cfg.DIST.PREEMPT_DEADLINE_SEC, parent and parent.connection):
         if place.world_size == 1:
-            with watchdog.watching(cfg.DIST.TIMEOUT_SEC, report=report):
-                return job(cfg, device)
-        store = _join_group(cfg, device, place)
-        watched = dist.PrefixStore("watchdog", store)
-        with watchdog.watching(cfg.DIST.TIMEOUT_SEC, place.rank, place.world_size, watched, report):
+            with watched():
+                return _run_job(job, cfg, device)
+        store = dist.PrefixStore("watchdog", _meet(cfg, device, place))
+        with watched(rank=place.rank, world_size=place.world_size, store=store):
             try:
-                code = job(cfg, device)
+                code = _run_job(job, cfg, device)
                 dist.barrier()
                 dist.destroy_process_group()
                 return code
             except Exception as error:
-                raise _tell_others(error, place, watched) from None
+                raise _tell_others(error, place, store) from None
+
+
+def _run_job(job, cfg, device):
+    """job(cfg, device); a disk that takes nothing more is the user's to mend, whichever file it shows with."""
+    try:
+        return job(cfg, device)
+    except OSError as error:
+        if error.errno not in STORAGE_ERRORS:
+            raise
+        raise UserError(
+            f"cannot write {error.filename or cfg.OUTPUT_DIR}: {error.strerror}. Free space or change OUTPUT_DIR"
+        ) from None
 
 
 def _device(cfg, place):
@@ -131,6 +156,19 @@ def _device(cfg, place):
 
 
 _joined = {}  # url -> [store, jobs so far]: TRAIN and TEST of one command meet at the same place
+
+
+def _meet(cfg, device, place):
+    """As `_join_group`. Raises: JobError: not all others came."""
+    try:
+        return _join_group(cfg, device, place)
+    except RuntimeError as error:
+        if not failures.is_echo(error):
+            raise
+        raise JobError(
+            f"process {place.rank} of {place.world_size} did not meet all others at {place.url} within "
+            f"DIST.TIMEOUT_SEC {cfg.DIST.TIMEOUT_SEC} ({failures.in_brief(error)})"
+        ) from None
 
 
 def _join_group(cfg, device, place):
@@ -163,10 +201,12 @@ def _tell_others(error, place, store):
         failure = failures.wait_for_first(store, seconds=1.0)
         if failure is not None and failure[0] != place.rank:
             return JobError(failures.echo_text(*failure))
-        return error
-    text = str(error) if isinstance(error, UserError) else "".join(traceback.format_exception(error))
+        return JobError(
+            f"process {place.rank} of {place.world_size} lost another one, which was killed or cut off "
+            f"({failures.in_brief(error)})"
+        )
     try:
-        failures.post(store, place.rank, text)
+        failures.post(store, place.rank, failures.in_brief(error))
     except RuntimeError:  # the store is gone with the process that kept it
         pass
     return error

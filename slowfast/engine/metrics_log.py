@@ -1,5 +1,6 @@
 """What a run tells while it goes on: progress on the terminal, metrics.jsonl and TensorBoard."""
 
+import contextlib
 import json
 import math
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from slowfast.utils.errors import UserError
 from slowfast.utils.io import atomic_write_text
 from slowfast.utils.logging import get_logger
 
@@ -23,16 +25,18 @@ class MetricsLog:
         step: optimizer steps already done; lines of a killed run beyond it are dropped, so that no step stands twice.
         in_epoch: the run goes on inside an epoch, so that lines about its end are dropped, too.
         tensorboard_dir: folder of TensorBoard's files; None: no TensorBoard.
+        goes_on: a line that a full disk does not take is told of once and left out; else the run stops.
     """
 
-    def __init__(self, output_dir, *, step=0, in_epoch=False, tensorboard_dir=None, enabled=True):
+    def __init__(self, output_dir, *, step=0, in_epoch=False, tensorboard_dir=None, goes_on=False, enabled=True):
         self.file = self.writer = None
         if not enabled:
             return
-        path = Path(output_dir) / "metrics.jsonl"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _drop_lines_after(path, step, in_epoch)
-        self.file = open(path, "a")
+        self.path = Path(output_dir) / "metrics.jsonl"
+        self.goes_on, self.complained = goes_on, False
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        _drop_lines_after(self.path, step, in_epoch)
+        self.file = open(self.path, "a")
         if tensorboard_dir is not None:
             from torch.utils.tensorboard import SummaryWriter  # seconds to import: only where it is used
 
@@ -47,26 +51,41 @@ class MetricsLog:
             step=state.step,
             in_epoch=state.step_in_epoch > 0,
             tensorboard_dir=folder if cfg.TENSORBOARD.ENABLE else None,
+            goes_on=cfg.CHECKPOINT.ON_SAVE_ERROR == "warn",
             enabled=enabled,
         )
 
     def write(self, split, step, values):
-        """Args: split "train", "train_epoch" or "val"; step: optimizer steps done; values: name -> number or text."""
+        """Args: split "train", "train_epoch" or "val"; step: optimizer steps done; values: name -> number or text.
+
+        Raises: UserError naming the file that cannot be written, unless `goes_on`.
+        """
         if self.file is None:
             return
         values = {name: _finite(value) for name, value in values.items()}
-        self.file.write(json.dumps({"split": split, "step": step, **values}) + "\n")
-        self.file.flush()
-        if self.writer is not None:
-            for name, value in values.items():
-                if isinstance(value, (int, float)):
-                    self.writer.add_scalar(f"{split}/{name}", value, step)
+        try:
+            self.file.write(json.dumps({"split": split, "step": step, **values}) + "\n")
+            self.file.flush()
+            if self.writer is not None:
+                for name, value in values.items():
+                    if isinstance(value, (int, float)):
+                        self.writer.add_scalar(f"{split}/{name}", value, step)
+        except OSError as error:
+            self._complain(error)
+
+    def _complain(self, error):
+        text = f"cannot write {error.filename or self.path}: {error.strerror or error}"
+        if not self.goes_on:
+            raise UserError(f"{text}. Free space or change OUTPUT_DIR") from None
+        if not self.complained:
+            get_logger().error(f"{text}. Going on without (CHECKPOINT.ON_SAVE_ERROR warn)")
+        self.complained = True
 
     def close(self):
-        if self.file is not None:
-            self.file.close()
-        if self.writer is not None:
-            self.writer.close()
+        for file in (self.file, self.writer):
+            if file is not None:
+                with contextlib.suppress(OSError):  # what could not be written was told of
+                    file.close()
 
 
 def _finite(value):
@@ -78,13 +97,17 @@ def _drop_lines_after(path, step, in_epoch):
     if not path.exists():
         return
     lines = path.read_text().splitlines(keepends=True)
-    kept = [line for line in lines if line.endswith("\n") and _stands(json.loads(line), step, in_epoch)]
+    kept = [line for line in lines if line.endswith("\n") and _stands(line, step, in_epoch)]
     if len(kept) < len(lines):
         atomic_write_text(path, "".join(kept))
 
 
 def _stands(line, step, in_epoch):
-    """Whether a line tells of something that the run will not do again."""
+    """Whether a line is whole and tells of something that the run will not do again."""
+    try:
+        line = json.loads(line)
+    except ValueError:  # a power cut or a full disk tore it
+        return False
     return line["step"] < step or (line["step"] == step and (line["split"] == "train" or not in_epoch))
 
 

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from multiprocessing import connection
 from pathlib import Path
 
-from slowfast.utils import distributed
 from slowfast.utils.errors import EXIT_LOST, EXIT_PREEMPTED
 from slowfast.utils.io import atomic_write_text
 from slowfast.utils.logging import get_logger
@@ -74,8 +73,7 @@ class _Listener(threading.Thread):
         return self.signals.names[0] if self.signals.names else "signal"
 
     def _leave(self, reason):
-        if distributed.is_main():
-            write_marker(self.output_dir, reason)
+        write_marker(self.output_dir, reason)  # whichever process it is: the others only lose this one
         os.write(2, f"{reason}; the last good checkpoint stays\n".encode())
         os._exit(EXIT_PREEMPTED)
 
@@ -101,14 +99,16 @@ def listening(output_dir, deadline_sec, parent=None):
 
 @contextmanager
 def politely():
-    """Inside, a first signal only sets `requested`; the job looks at it and leaves by itself, everything saved."""
+    """Inside, a first signal only sets `requested`; the job looks at it and leaves by itself, everything saved.
+
+    After an exception that stays so: launchers send SIGTERM to the others when one process fails, and a run that failed
+    was not asked to leave.
+    """
     if _listener is not None:
         _listener.polite = True
-    try:
-        yield
-    finally:
-        if _listener is not None:
-            _listener.polite = False
+    yield
+    if _listener is not None:
+        _listener.polite = False
 
 
 def requested():
@@ -122,6 +122,11 @@ def write_marker(output_dir, text):
         atomic_write_text(Path(output_dir) / MARKER, f"{text}\n")
     except OSError as error:
         os.write(2, f"cannot write {Path(output_dir) / MARKER}: {error}\n".encode())
+
+
+def ensure_marker(output_dir):
+    if not (Path(output_dir) / MARKER).exists():
+        write_marker(output_dir, "asked to leave, ended beyond the deadline")
 
 
 def remove_marker(output_dir):

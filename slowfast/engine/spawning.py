@@ -10,9 +10,9 @@ import torch.multiprocessing as mp
 
 from slowfast.engine import failures
 from slowfast.utils.errors import EXIT_LOST, EXIT_PREEMPTED, EXIT_USAGE, JobError, UserError
+from slowfast.utils.logging import get_logger
 from slowfast.utils.signals import SignalCounter
 
-GRACE_SEC = 3.0  # what the others get to say and do after one has failed
 LOOK_SEC = 1.0  # a process's data workers, which outlive it for seconds, keep its sentinel from telling of its end
 
 
@@ -38,6 +38,7 @@ class _Child:
     code: int | None = None  # that its job returned
     spoke: bool = False  # told how it failed
     killed: bool = False  # by this parent
+    gone: bool = False  # ended, and all that it said was heard
 
 
 @dataclass
@@ -47,18 +48,18 @@ class _Outcome:
     failures: list = field(default_factory=list)
     signals: int = 0
 
-    def raise_first(self):
-        if self.failures:
-            first = next((failure for failure in self.failures if not failure["echo"]), self.failures[0])
-            raise (UserError if first["user"] else JobError)(first["text"])
+    def first(self):
+        """The failure that the others follow from; None without any."""
+        return next((failure for failure in self.failures if not failure["echo"]), next(iter(self.failures), None))
 
 
-def run_spawned(member, arguments, *, deadline_sec):
+def run_spawned(member, arguments, *, deadline_sec, grace_sec):
     """Call member(*arguments[i], ToParent) in a process each.
 
     Args:
         member: importable; returns an exit code. arguments[i][-1] is the process's Place.
         deadline_sec: seconds from a signal until the processes must be gone.
+        grace_sec: seconds that the others get to say and do after one has failed.
     Returns:
         the first process's exit code; EXIT_PREEMPTED if a signal ended them.
     Raises:
@@ -74,14 +75,27 @@ def run_spawned(member, arguments, *, deadline_sec):
             there.close()
             children.append(_Child(process, here, words[-1].rank))
         try:
-            outcome = _attend(children, signals, deadline_sec)
+            outcome = _attend(children, signals, deadline_sec, grace_sec)
         finally:
             _kill(children)
-    codes = [child.process.exitcode for child in children]
-    if outcome.signals and EXIT_PREEMPTED in codes + [child.code for child in children]:
+    first = outcome.first()
+    if _left(children, outcome, first):
+        if first is not None and not first["echo"]:
+            get_logger().error(first["text"])
         return EXIT_PREEMPTED
-    outcome.raise_first()
+    if first is not None:
+        raise (UserError if first["user"] else JobError)(first["text"])
     return children[0].code
+
+
+def _left(children, outcome, first):
+    """Whether the run ended because it was asked to: as a whole, or in one process, so that the others lost it."""
+    left = any(EXIT_PREEMPTED in (child.code, child.process.exitcode) for child in children)
+    failed = first is not None and not first["echo"]
+    if outcome.signals:
+        late = any(child.killed for child in children)  # beyond the deadline
+        return left or (late and not failed)
+    return left and not failed
 
 
 def _run(member, arguments, parent):
@@ -103,23 +117,23 @@ def _run(member, arguments, parent):
         raise SystemExit(EXIT_LOST) from None
 
 
-def _attend(children, signals, deadline_sec):
+def _attend(children, signals, deadline_sec, grace_sec):
     """Until all have ended: pass signals on, collect what they say, end the rest some time after one has failed."""
     outcome, end_at = _Outcome(), None
-    while alive := [child for child in children if child.process.exitcode is None]:
+    while staying := [child for child in children if not child.gone]:
         left = LOOK_SEC if end_at is None else min(LOOK_SEC, max(0.0, end_at - time.monotonic()))
-        connections = [child.connection for child in alive if not child.connection.closed]
-        connection.wait([signals.reader, *(child.process.sentinel for child in alive), *connections], left)
+        connections = [child.connection for child in staying if not child.connection.closed]
+        connection.wait([signals.reader, *(child.process.sentinel for child in staying), *connections], left)
         if (count := signals.collect()) > outcome.signals:
             outcome.signals = count
-            for child in alive:
+            for child in staying:
                 _send(child, count)
             if end_at is None:
-                end_at = time.monotonic() + deadline_sec + GRACE_SEC
-        for child in alive:
+                end_at = time.monotonic() + deadline_sec + grace_sec
+        for child in staying:
             outcome.failures += _listen(child)
         if outcome.failures:
-            end_at = min(end_at or float("inf"), time.monotonic() + GRACE_SEC)
+            end_at = min(end_at or float("inf"), time.monotonic() + grace_sec)
         if end_at is not None and time.monotonic() >= end_at:
             _kill(children)
     return outcome
@@ -139,6 +153,7 @@ def _listen(child):
                 found.append(message)
     except (EOFError, OSError):
         child.connection.close()
+    child.gone = ended
     explained = child.spoke or child.killed or child.code is not None or child.process.exitcode == EXIT_PREEMPTED
     if ended and not explained:
         child.spoke = True

@@ -71,6 +71,16 @@ class TrainState:
             "train_state": {name: getattr(self, name) for name in self.COUNTERS},
         }
 
+    @classmethod
+    def is_held_by(cls, content):
+        """Whether a file's content has the parts of a checkpoint of this trainer; whether they fit is another thing."""
+        parts = ("model_state", "optimizer_state", "scaler_state", "train_state")
+        if not isinstance(content, dict) or not all(isinstance(content.get(part), dict) for part in parts):
+            return False
+        counters = content["train_state"]
+        integers = ("effective_batch", "epoch", "step_in_epoch", "step")
+        return counters.keys() >= set(cls.COUNTERS) and all(isinstance(counters[name], int) for name in integers)
+
     def load_state_dict(self, payload):
         """Take over a checkpoint of this trainer; the model's keys and shapes must fit exactly.
 

@@ -71,7 +71,8 @@ class OptimizerStep:
         watchdog.beat("updating")
         norm, names, norms = self._update()
         ids = [batch.video_ids for batch, _ in batches]
-        self.guard.record(StepRecord(step, epoch, lr, losses, ids, norms, names))
+        guarded = not self.precision.scaler.is_enabled() and self.max_value is None
+        self.guard.record(StepRecord(step, epoch, lr, losses, ids, norms, names, guarded))
         return sums | {"grad_norm": norm, "steps": 1}
 
     def _reducing(self, *, last):

@@ -241,12 +241,15 @@ class Trainer:
     def leave(self):
         """Save where all processes were asked to leave; the exit code that says "start me again"."""
         state = self.state
+        self.checkpoints.finish()
         if self.checkpoints.saved_step != state.step:
             self.checkpoints.save(state, epoch_done=state.step_in_epoch == self.steps_in(state.epoch))
-        self.checkpoints.finish()
+            self.checkpoints.finish()
         if self.main:
-            preemption.write_marker(self.cfg.OUTPUT_DIR, f"asked to leave, saved after {state.step} steps")
-        self._tell(f"left as asked after {state.step} steps; the same command goes on from there")
+            saved = self.checkpoints.saved_step == state.step
+            text = "saved" if saved else f"NOT saved (last checkpoint: {self.checkpoints.last() or 'none'})"
+            preemption.write_marker(self.cfg.OUTPUT_DIR, f"asked to leave, {text} after {state.step} steps")
+            self._tell(f"left as asked after {state.step} steps, {text}; the same command goes on")
         return EXIT_PREEMPTED
 
     def conclude(self):

@@ -9,8 +9,8 @@ from slowfast.engine import failures
 from slowfast.utils.errors import EXIT_LOST
 
 PHASES = ("loading", "forward", "backward", "updating", "saving", "validating", "testing", "gathering")  # in this order
-SHARE = 0.8  # of DIST.TIMEOUT_SEC, after which standing still counts as a stall: before the reductions time out
-ECHO_SEC = 5.0  # what a process gets to end by itself once another one has failed
+SHARE = 0.65  # of DIST.TIMEOUT_SEC, after which standing still is a stall; the rest is for saying whose, and ending
+PATIENCE_SEC = 5.0  # at most: for a store that may not answer, and for a process to end by itself after another failed
 
 
 class Watchdog:
@@ -24,11 +24,14 @@ class Watchdog:
         rank, world_size: this process among all.
         store: torch.distributed store that all processes share; None for a single process.
         report: called with (text, echo) before the process ends; echo: another process tells the same.
+        launcher: the process without which this one shall not live on, by its id; None: none.
     """
 
-    def __init__(self, timeout_sec, rank=0, world_size=1, store=None, report=lambda text, echo: None):
+    def __init__(self, timeout_sec, rank=0, world_size=1, store=None, report=lambda text, echo: None, *, launcher=None):
         self.timeout_sec = timeout_sec
-        self.interval = min(1.0, timeout_sec / 20)
+        self.interval = min(1.0, timeout_sec / 50)
+        self.patience_sec = min(PATIENCE_SEC, timeout_sec / 20)
+        self.launcher = launcher
         self.rank = rank
         self.world_size = world_size
         self.store = store
@@ -57,13 +60,16 @@ class Watchdog:
                 still_sec += self.interval
             if still_sec >= SHARE * self.timeout_sec:
                 self._end(*self._explain(still_sec))
+            if self.launcher not in (None, os.getppid()):
+                self.report(f"process {self.rank} of {self.world_size} ended because its launcher was killed", False)
+                os._exit(EXIT_LOST)
 
     def _explain(self, still_sec):
         """(text, whether another process says it)."""
         head = f"no progress for {still_sec:.0f} s (DIST.TIMEOUT_SEC {self.timeout_sec})"
         if self.store is None:
             return f"{head}: {_describe(self.position)}{self._clips(self.rank, self.position)}", False
-        posts = _with_timeout(self._two_looks, 5 + 6 * self.interval)
+        posts = _with_timeout(self._two_looks, self.patience_sec + 6 * self.interval)
         if posts is None:
             return f"{head}: the process that keeps the others' meeting place (rank 0) does not answer", False
         silent, positions = posts
@@ -110,12 +116,12 @@ class Watchdog:
                 return
             if failure is not None and failure[0] != self.rank:
                 echoes += 1
-                if echoes * self.interval >= ECHO_SEC:
+                if echoes * self.interval >= self.patience_sec:
                     self._end(failures.echo_text(*failure), True)
 
     def _end(self, text, echo):
         if self.store is not None and not echo:
-            _with_timeout(lambda: failures.post(self.store, self.rank, text), 5)
+            _with_timeout(lambda: failures.post(self.store, self.rank, text), self.patience_sec)
         self.report(text, echo)
         os._exit(EXIT_LOST)
 
@@ -168,10 +174,10 @@ _watchdog = None
 
 
 @contextmanager
-def watching(timeout_sec, rank=0, world_size=1, store=None, report=lambda text, echo: None):
+def watching(timeout_sec, **arguments):
     """While the context is open, this process is watched; see `Watchdog` for the arguments."""
     global _watchdog
-    _watchdog = watchdog = Watchdog(timeout_sec, rank, world_size, store, report)
+    _watchdog = watchdog = Watchdog(timeout_sec, **arguments)
     for thread in watchdog.threads:
         thread.start()
     try:

@@ -24,8 +24,10 @@ def atomic_write(path, write):
             os.fsync(file.fileno())
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         Path(temporary).unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno is not None:
+            error.filename = str(path)  # a failed write names none, a failed rename the temporary one
         raise
     _sync_folder(path.parent)
 

@@ -1,7 +1,9 @@
 """Where messages go: the terminal and OUTPUT_DIR/stdout.log, from the main process alone."""
 
+import contextlib
 import logging
 import sys
+import threading
 from pathlib import Path
 
 from tqdm import tqdm
@@ -32,6 +34,24 @@ class _Backlog(logging.Handler):
         self.records.append(record)
 
 
+class _FileHandler(logging.FileHandler):
+    """Goes on without the file where it cannot be written any more, and says so once."""
+
+    complained = False
+
+    def handleError(self, record):
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+        elif not self.complained:
+            self.complained = True
+            print(f"cannot write {self.baseFilename}: {error.strerror}; messages come here alone", file=sys.stderr)
+
+    def close(self):
+        with contextlib.suppress(OSError):  # told of
+            super().close()
+
+
 def get_logger():
     return logging.getLogger(LOGGER_NAME)
 
@@ -43,6 +63,7 @@ def setup_logging(output_dir=None, *, quiet=False):
         output_dir: folder, made if missing; its log also gets what was said before. None: terminal only.
         quiet: only warnings and worse reach the terminal (processes other than the main one).
     """
+    tqdm.set_lock(threading.RLock())  # its own is of the system, which tells of it after a kill; one process draws
     logger = get_logger()
     logger.setLevel(logging.INFO)
     logger.propagate = False
@@ -66,7 +87,7 @@ def setup_logging(output_dir=None, *, quiet=False):
 def _open_log(folder):
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        file = logging.FileHandler(folder / "stdout.log")
+        file = _FileHandler(folder / "stdout.log")
     except OSError as error:
         raise UserError(f"OUTPUT_DIR: cannot write to {folder}: {error.strerror}; choose another folder") from None
     file.setFormatter(logging.Formatter("[%(asctime)s][%(levelname)s] %(message)s", datefmt="%m/%d %H:%M:%S"))

@@ -1,5 +1,6 @@
 """Several gloo ranks without the seconds of starting Python anew: forked from the test's own process."""
 
+import gc
 import os
 import signal
 import time
@@ -84,6 +85,7 @@ class Ranks:
 def _run(job, cfg, place, folder, prepare):
     """In the forked process; never returns."""
     code, text = CRASHED, ""
+    gc.freeze()  # what the tests left behind has threads in the tests' process alone: never to be destroyed here
     try:
         launch._joined.clear()
         setup_logging(cfg.OUTPUT_DIR if place.rank == 0 else None, quiet=True)

@@ -5,8 +5,15 @@ import shutil
 
 import numpy as np
 import pytest
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 
+from slowfast.engine.step import share_batch_statistics
 from slowfast.engine.test import test as score_job
+from slowfast.utils import distributed
+from slowfast.utils.errors import UserError
 from tests.distributed.ranks import at, end_by
 
 TOLERANCE = 1e-6
@@ -32,15 +39,57 @@ def test_losses_of_20_steps_on_1_to_4_ranks(sgd, start, losses):
         np.testing.assert_allclose(losses(f"{world_size}"), one, rtol=0, atol=TOLERANCE)
 
 
-def test_accumulation_on_2_ranks(sgd, start, losses):
-    """12 clips a step as 2 ranks x 2 micro-batches x 3 clips."""
+def test_accumulation_on_2_ranks(sgd, start, losses, tmp_path):
+    """12 clips a step as 2 ranks x 2 micro-batches x 3 clips; gradients are exchanged with the second one alone."""
+    without_exchange = DistributedDataParallel.no_sync
+
+    def prepare(rank):
+        def no_sync(wrapped):
+            with open(tmp_path / f"no_sync_{rank}", "a") as file:
+                file.write(".")
+            return without_exchange(wrapped)
+
+        DistributedDataParallel.no_sync = no_sync
+
     for name, world_size, options in (
         ("whole", 1, {}),
         ("parts", 2, {"TRAIN__BATCH_SIZE": 6, "SOLVER__ACCUMULATE_STEPS": 2}),
     ):
-        ranks = start(sgd(name, 3, **options), world_size)
+        ranks = start(sgd(name, 3, **options), world_size, prepare=prepare)
         assert ranks.wait() == [0] * world_size, ranks.errors
     np.testing.assert_allclose(losses("parts"), losses("whole"), rtol=0, atol=TOLERANCE)
+    assert len(losses("parts")) == 6
+    assert [(tmp_path / f"no_sync_{rank}").read_text() for rank in (0, 1)] == ["." * 6] * 2
+
+
+def test_gradients_that_travel_as_bfloat16(sgd, start, losses):
+    for hook in ("", "bf16"):
+        ranks = start(sgd(f"hook {hook}", 5, DIST__COMM_HOOK=hook), 2)
+        assert ranks.wait() == [0, 0], ranks.errors
+    exact, rounded = np.array(losses("hook ")), np.array(losses("hook bf16"))
+    assert rounded[0] == exact[0] and 0 < abs(rounded - exact).max() < 0.01 * abs(exact).max()
+
+
+def share_statistics(cfg, device):
+    """A job: what SyncBN is made of on four ranks, up to its kernels, which run on GPUs alone."""
+    rank, gpu = distributed.rank(), torch.device("cuda", 0)
+    for num_devices, expected in ((0, [0, 1, 2, 3]), (2, [rank // 2 * 2, rank // 2 * 2 + 1])):
+        bare = nn.Sequential(nn.Conv3d(3, 5, 1), nn.BatchNorm3d(5))
+        shared = share_batch_statistics(bare, gpu, num_devices=num_devices)
+        assert isinstance(shared[1], nn.SyncBatchNorm) and shared[1].weight is bare[1].weight
+        assert dist.get_process_group_ranks(shared[1].process_group) == expected
+    bare = nn.BatchNorm3d(5)
+    assert share_batch_statistics(bare, gpu, num_devices=1) is bare
+    with pytest.raises(UserError, match=r"BN.NUM_SYNC_DEVICES: 4 processes cannot be put into groups of 3"):
+        share_batch_statistics(bare, gpu, num_devices=3)
+    with pytest.raises(UserError, match=r"sync_batchnorm needs GPUs"):
+        share_batch_statistics(bare, device, num_devices=0)
+    return 0
+
+
+def test_who_shares_batch_statistics(run_cfg, start):
+    ranks = start(run_cfg("run"), 4, job=share_statistics)
+    assert ranks.wait() == [0, 0, 0, 0], ranks.errors
 
 
 @pytest.mark.parametrize("world_sizes", [(3, 2), (1, 4)])

@@ -143,6 +143,23 @@ def test_a_foreign_file_is_refused_with_the_way_to_use_it(cfg, tmp_path):
         initialise(_state(), cfg, checkpoints)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"train_state": 5},
+        {"train_state": {"step": 1}},
+        {"optimizer_state": None},
+        {"model_state": torch.ones(3)},
+    ],
+)
+def test_a_file_that_only_looks_like_a_checkpoint(cfg, change):
+    checkpoints = _saved(cfg, 2)
+    torch.save(torch.load(checkpoints.last(), weights_only=True) | change, checkpoints.last())
+    state = _state(seed=1)
+    initialise(state, cfg, checkpoints)
+    assert state.step == 1  # the one before
+
+
 def test_a_failed_write_names_the_file(cfg, tmp_path):
     (tmp_path / "checkpoints").write_text("a file where the folder should be")
     with pytest.raises(UserError, match="checkpoints"):

@@ -12,7 +12,7 @@ import torch.distributed as dist
 from slowfast.config import load_cfg
 from slowfast.engine.launch import launch
 from slowfast.utils import distributed
-from slowfast.utils.errors import ConfigError, UserError
+from slowfast.utils.errors import EXIT_PREEMPTED, ConfigError, UserError
 
 
 def add_up(cfg, device):
@@ -87,3 +87,28 @@ def test_more_gpus_than_there_are(cfg, monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     with pytest.raises(ConfigError, match=r"NUM_GPUS: 8 asked for, 1 present"):
         launch(add_up, cfg("NUM_GPUS", "8"))
+
+
+def leave_as_rank_1(cfg, device):
+    if distributed.rank() == 1:
+        os.kill(os.getpid(), signal.SIGTERM)  # to it alone; it has nothing to save
+    dist.barrier()
+    return 0
+
+
+def test_one_that_was_asked_to_leave_ends_all(cfg, tmp_path):
+    options = ("NUM_PROCS", "2", "TRAIN.BATCH_SIZE", "4", "TEST.BATCH_SIZE", "4")
+    assert launch(leave_as_rank_1, cfg(*options)) == EXIT_PREEMPTED
+    assert "SIGTERM" in (tmp_path / "run/PREEMPTED").read_text()
+
+
+def stop_and_have_all_told(cfg, device):
+    if distributed.rank() == 0:
+        os.kill(os.getppid(), signal.SIGTERM)
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def test_processes_that_can_no_longer_leave_are_ended(cfg, tmp_path):
+    options = ("NUM_PROCS", "2", "TRAIN.BATCH_SIZE", "4", "TEST.BATCH_SIZE", "4", "DIST.PREEMPT_DEADLINE_SEC", "1")
+    assert launch(stop_and_have_all_told, cfg(*options)) == EXIT_PREEMPTED
+    assert (tmp_path / "run/PREEMPTED").exists()

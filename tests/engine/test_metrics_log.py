@@ -1,11 +1,13 @@
 """metrics.jsonl over a run that is killed and goes on."""
 
 import json
+import os
 
 import pytest
 
 from slowfast.engine import metrics_log
 from slowfast.engine.metrics_log import MetricsLog, Progress, Throughput, format_seconds
+from slowfast.utils.errors import UserError
 
 
 def _lines(folder):
@@ -30,9 +32,26 @@ def test_lines_that_will_be_written_again_are_dropped(tmp_path, in_epoch, kept):
         log.write(split, step, {})
     log.close()
     with open(tmp_path / "metrics.jsonl", "a") as file:
+        file.write('{"split": "tra\n')  # torn by a full disk or a power cut
         file.write('{"split": "train", "step": 6, "lo')  # killed while writing
     MetricsLog(tmp_path, step=4, in_epoch=in_epoch).close()
     assert len(_lines(tmp_path)) == kept
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+@pytest.mark.parametrize("goes_on", [True, False])
+def test_a_full_disk(tmp_path, goes_on, caplog):
+    log = MetricsLog(tmp_path, goes_on=goes_on)
+    log.file = open("/dev/full", "w")
+    if goes_on:
+        with caplog.at_level("ERROR", logger="slowfast"):
+            log.write("train", 1, {})
+            log.write("train", 2, {})
+        assert caplog.text.count(f"cannot write {tmp_path}/metrics.jsonl: No space left on device. Going on") == 1
+    else:
+        with pytest.raises(UserError, match=r"metrics.jsonl: No space left on device. Free space"):
+            log.write("train", 1, {})
+    log.close()
 
 
 def test_other_processes_write_nothing(tmp_path):

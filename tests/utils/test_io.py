@@ -1,5 +1,6 @@
 """A file is the old one or the new one."""
 
+import errno
 import hashlib
 
 import pytest
@@ -27,6 +28,14 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
         atomic_write(path, fail)
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["file.txt"]
+
+
+def test_a_full_disk_s_error_names_the_file(tmp_path):
+    def fail(file):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match=r"No space left on device: '.*/file.txt'"):
+        atomic_write(tmp_path / "file.txt", fail)
 
 
 def test_sha256(tmp_path):

@@ -1,5 +1,8 @@
 """What reaches the log file."""
 
+import logging
+import os
+
 import pytest
 
 from slowfast.utils.errors import UserError
@@ -36,6 +39,18 @@ def test_other_processes_say_warnings_alone_and_write_nothing(tmp_path, capsys):
     setup_logging(tmp_path)
     assert capsys.readouterr().out == "unreadable\n"
     assert (tmp_path / "stdout.log").read_text() == ""
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_full_disk_is_told_of_once(tmp_path, capsys):
+    setup_logging(tmp_path)
+    file = next(handler for handler in get_logger().handlers if isinstance(handler, logging.FileHandler))
+    file.stream = open("/dev/full", "w")
+    for step in range(3):
+        get_logger().info(f"step {step}")
+    said = capsys.readouterr()
+    assert said.out == "step 0\nstep 1\nstep 2\n"
+    assert said.err == f"cannot write {tmp_path}/stdout.log: No space left on device; messages come here alone\n"
 
 
 def test_a_folder_that_cannot_be_made(tmp_path):
