@@ -150,6 +150,13 @@ EXPERIMENTS = {
             and figures["shuffled"]["top1_acc"] <= 60
         ),
     ),
+    "toy_video_vit": Experiment(
+        claim="toy VideoViT from scratch: top-1 >= 90 % after 20 epochs",
+        prepare=("tools/prepare/make_toy_dataset.py", "--out", TOY),
+        run=("tools/run_net.py", "--cfg", "configs/Toy/video_vit_toy.yaml", "DATA.PATH_TO_DATA_DIR", TOY),
+        tests={"forward": ()},
+        holds=lambda figures: figures["forward"]["top1_acc"] >= 90,
+    ),
     "toy_videomae": Experiment(
         claim="toy VideoViT: at equal epochs, top-1 is higher from its masked pre-training than from scratch",
         prepare=(MAKE_TOY,),
