@@ -8,9 +8,16 @@ import pytest
 import torch
 
 from slowfast.config import derive, load_cfg
+from slowfast.datasets.transforms.build import build_clip_input, build_transforms
+from slowfast.datasets.transforms.crops import JitteredCrop, MultiScaleCrop
+from slowfast.datasets.transforms.device import Mixing
+from slowfast.datasets.transforms.policies import AutoAugment
+from slowfast.datasets.transforms.views import TrainTransform
 from slowfast.models import build_model
 from slowfast.models.complexity import count_parameters
 from slowfast.solver.optimizer import build_optimizer
+from slowfast.tasks import build_task
+from tests.recipes import check_augmentation
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 YAMLS = sorted(CONFIGS.rglob("*.yaml"))
@@ -77,8 +84,11 @@ def test_recipes_of_videomae(recipes, file, recipe, shards):
     assert cfg.VIDEO_VIT.DROP_PATH_RATE == published["drop_path"]
     assert cfg.VIDEO_VIT.HEAD_INIT_SCALE == published["init_scale"]
     assert cfg.MODEL.DROPOUT_RATE == published.get("head_dropout", 0.0)
-    assert cfg.MODEL.LABEL_SMOOTHING == published["mixing"]["label_smoothing"]
     assert f"{cfg.TEST.NUM_ENSEMBLE_VIEWS}x{cfg.TEST.NUM_SPATIAL_CROPS}" == published["test_views"]
+    check_augmentation(cfg, published)
+    assert cfg.DATA.RANDOM_FLIP == (not file.startswith("SSv2"))
+    assert cfg.DATA.SAMPLING == ("videomae_segments" if file.startswith("SSv2") else "videomae_dense")
+    assert cfg.AUG.NUM_SAMPLE == published.get("repeated", published["repeated_samples_per_video"])
     assert (cfg.DATA.NUM_FRAMES, cfg.DATA.MEAN) == (published["num_frames"], published["normalisation"]["mean"])
     assert cfg.DATA.STD == published["normalisation"]["std"]
     assert derive.precision(cfg) == "fp16" and cfg.SOLVER.EMA_DECAY == 0
@@ -108,6 +118,8 @@ def test_recipes_of_vit_llama(recipes, file, size, plain):
     assert (solver.WEIGHT_DECAY, solver.WARMUP_EPOCHS) == (published["weight_decay"], published["warmup_epochs"])
     assert cfg.VIDEO_VIT.DROP_PATH_RATE == published["drop_path"] and not cfg.DATA.RANDOM_FLIP
     assert (cfg.TEST.NUM_ENSEMBLE_VIEWS, cfg.TEST.NUM_SPATIAL_CROPS) == (2, 3)
+    check_augmentation(cfg, published)
+    assert (cfg.AUG.NUM_SAMPLE, cfg.DATA.SAMPLING) == (published["repeated"], "videomae_segments")
 
 
 @pytest.mark.parametrize(
@@ -139,6 +151,9 @@ def test_recipes_of_videomae_pretraining(recipes, file, clips_per_gpu, gpus, cha
     assert (solver.LR_POLICY, solver.COSINE_AFTER_WARMUP, solver.WARMUP_ENDS_AT_PEAK) == ("cosine", True, True)
     assert (data.SAMPLING_RATE, data.NUM_FRAMES, data.RANDOM_FLIP) == (changes["SAMPLING_RATE"], 16, False)
     assert (data.MEAN, data.STD) == (published["normalisation"]["mean"], published["normalisation"]["std"])
+    transform = build_transforms(cfg, "train")[1]
+    assert "{1, .875, .75, .66} with 13 fixed positions" in published["augmentation"]
+    assert transform == TrainTransform(MultiScaleCrop(224, (1, 0.875, 0.75, 0.66), 13), flip=False)
     assert cfg.VIDEO_MAE.MASK_RATIO == changes.get("MASK_RATIO", published["mask_ratio"])
     assert len(on_meta(cfg).decoder.blocks) == changes.get("DECODER_DEPTH", published["decoder_depth"])
     assert cfg.VIDEO_VIT.DROP_PATH_RATE == published["drop_path"] and cfg.VIDEO_MAE.NORM_PIXELS
@@ -167,6 +182,20 @@ def test_recipes_of_xvit(recipes, file, recipe):
     assert cfg.DATA.MEAN == cfg.DATA.STD == [0.5, 0.5, 0.5]
     assert (cfg.MODEL.DROPOUT_RATE, cfg.TEST.SCORES) == (published["dropout_in_head"], "logits")
     assert (cfg.MODEL.LOSS_FUNC == "smooth_cross_entropy") == ("0.3" in published["loss"])
+    transform, done = build_transforms(cfg, "train")[1], build_clip_input(cfg, torch.device("cpu"), build_task(cfg))
+    assert (
+        transform.policy == AutoAugment(translate_px=100.0)
+        and "constant 100" in published["augmentation"]["auto_augment"]
+    )
+    if recipe == "ssv2":
+        erasing = published["random_erasing"]
+        assert transform.crop == JitteredCrop((256, 320), 224) and not transform.flip and done.mixing is None
+        assert done.erasing.probability == erasing["probability"] and done.erasing.mode == "const"
+        assert [*done.erasing.areas, *done.erasing.aspects] == pytest.approx([0.02, 1 / 3, 0.3, 10 / 3])
+        assert [*erasing["area"], *erasing["aspect"]] == pytest.approx([0.02, 1 / 3, 0.3, 10 / 3], abs=1e-3)
+    else:
+        assert transform.crop == MultiScaleCrop(224, (1.0, 0.875, 0.75, 0.66), 13) and transform.flip
+        assert done.erasing is None and done.mixing == Mixing(published["mixup"]["alpha"])
     assert published["test_views"] == f"{cfg.TEST.NUM_ENSEMBLE_VIEWS} temporal x {cfg.TEST.NUM_SPATIAL_CROPS} spatial"
     assert derive.precision(cfg) == "fp32"
 

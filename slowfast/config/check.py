@@ -4,6 +4,7 @@ import math
 import re
 
 from slowfast.config import schema
+from slowfast.config.check_augmentation import find_augmentation_problems
 from slowfast.config.check_multigrid import find_multigrid_problems
 from slowfast.config.derive import reader_kind
 from slowfast.config.node import CfgNode, get, leaves
@@ -23,10 +24,13 @@ CHOICES = {
     "DATA.SAMPLING": (
         *("auto", "slowfast", "slowfast_segments", "charades", "videomae_dense", "videomae_segments", "eva"),
     ),
+    "DATA.MULTI_SCALE_PLACES": (5, 13),
     "DATA.SPLIT_NUMBER": (1, 2, 3),
     "DATA.DECODING_BACKEND": ("torchvision", "pyav", "decord"),
     "DATA.PATH_LABEL_SEPARATOR": ("auto", " ", ",", "\t"),
     "DATA.ENSEMBLE_METHOD": ("sum", "max"),
+    "AUG.INTERPOLATION": ("bicubic", "bilinear"),
+    "AUG.RE_MODE": ("pixel", "rand", "const"),
     "SOLVER.OPTIMIZING_METHOD": ("sgd", "adam", "adamw"),
     "SOLVER.LR_POLICY": ("cosine", "steps_with_relative_lrs"),
     "VIDEO_VIT.SIZE": ("small", "base", "large", "huge"),
@@ -42,6 +46,7 @@ AT_LEAST = {
     0: (
         *("NUM_GPUS", "SHARD_ID", "TRAIN.CHECKPOINT_PERIOD_ITERS", "TEST.MAX_UNREADABLE", "CHECKPOINT.KEEP_LAST"),
         *("NUM_THREADS", "DATA_LOADER.NUM_WORKERS", "BENCHMARK.NUM_WARMUP"),
+        *("MIXUP.ALPHA", "MIXUP.CUTMIX_ALPHA", "MIXUP.GROUP_SIZE", "TRAIN.MIXUP_ALPHA"),
         *("SOLVER.GAMMA", "MULTIGRID.EPOCH_FACTOR", "MULTIGRID.LR_BATCH_POWER"),
         *("XVIT.INIT_STD", "XVIT.POS_INIT_STD", "XVIT.TEMP_INIT_STD", "XVIT.FC_INIT_STD"),
         *("SOLVER.BASE_LR", "SOLVER.COSINE_END_LR", "SOLVER.WARMUP_START_LR", "SOLVER.WARMUP_EPOCHS"),
@@ -60,6 +65,7 @@ AT_LEAST = {
         *("TRAIN.BATCH_SIZE", "TRAIN.EVAL_PERIOD", "TRAIN.CHECKPOINT_PERIOD", "TRAIN.MAX_UNREADABLE_IN_A_ROW"),
         *("TEST.BATCH_SIZE", "TEST.NUM_ENSEMBLE_VIEWS", "TEST.NUM_SPATIAL_CROPS"),
         *("DATA.NUM_FRAMES", "DATA.SAMPLING_RATE", "DATA.TARGET_FPS", "DATA.TRAIN_CROP_SIZE", "DATA.TEST_CROP_SIZE"),
+        *("AUG.RE_COUNT", "AUG.NUM_SAMPLE"),
         *("DATA_LOADER.PREFETCH_FACTOR", "MODEL.NUM_CLASSES", "SOLVER.MAX_EPOCH", "SOLVER.ACCUMULATE_STEPS"),
         *("XVIT.NUM_SEGMENTS", "XVIT.SHIFT_DIV", "XVIT.NUM_TEMPORAL_EMBEDDINGS", "XVIT.PRETRAIN_IMAGE_SIZE"),
         *("VIDEO_VIT.PATCH_SIZE", "VIDEO_VIT.TUBELET_SIZE", "VIDEO_VIT.MLP_RATIO"),
@@ -79,6 +85,7 @@ FRACTIONS = (
     *("TEMPORAL_HEAD.HIDDEN_DROPOUT_PROB", "TEMPORAL_HEAD.ATTENTION_PROBS_DROPOUT_PROB"),
     "VIDEO_MAE.MASK_RATIO",
     *("VIDEO_VIT.DROP_RATE", "VIDEO_VIT.DROP_ATTN_RATE", "VIDEO_VIT.DROP_PATH_RATE"),
+    "MIXUP.LABEL_SMOOTH_VALUE",
 )
 
 # Lists of numbers; key: (length or None for any, smallest value allowed)
@@ -275,6 +282,7 @@ _CHECKS = (
     (("SOLVER.STEPS", "SOLVER.LRS"), _steps),
     (("SOLVER.STEPS", "SOLVER.MAX_EPOCH", "SOLVER.LR_DELAY_STEPS"), find_multigrid_problems),
     (("DATA.TRAIN_JITTER_SCALES", "DATA.TRAIN_CROP_SIZE"), _crops),
+    (("TRAIN.BATCH_SIZE", "NUM_GPUS", "NUM_PROCS", "MIXUP.GROUP_SIZE"), find_augmentation_problems),
     (("DATA.STD",), _normalisation),
     (("SOLVER.BETAS",), _betas),
     (("TASK",), _task),

@@ -38,6 +38,17 @@ def num_views(cfg):
     return cfg.TEST.NUM_ENSEMBLE_VIEWS * cfg.TEST.NUM_SPATIAL_CROPS
 
 
+def mixes(cfg):
+    """Whether training mixes clips, by MIXUP or by XViT's TRAIN.MIXUP_ALPHA."""
+    return cfg.MIXUP.ENABLE or cfg.TRAIN.MIXUP_ALPHA > 0
+
+
+def label_smoothing(cfg):
+    """Share of training's targets that is spread evenly over all classes, whichever key says it."""
+    in_targets = cfg.MIXUP.LABEL_SMOOTH_VALUE if cfg.MIXUP.ENABLE else 0.0
+    return in_targets or (cfg.MODEL.LABEL_SMOOTHING if cfg.MODEL.LOSS_FUNC == "smooth_cross_entropy" else 0.0)
+
+
 def crop_rule(cfg):
     """How the crops of a test clip lie: TEST.CROP_RULE; where that is "auto", as in the code DATA.SAMPLING is from."""
     if cfg.TEST.CROP_RULE != "auto":

@@ -10,25 +10,16 @@ from slowfast.config.node import get, put
 
 # Another value would change what training learns: refused while TRAIN.ENABLE, else only named.
 CHANGES_TRAINING = {
-    "AUG.ENABLE": False,
     "AUG.GEN_MASK_LOADER": False,
-    "AUG.NUM_SAMPLE": 1,
     "BN.USE_PRECISE_STATS": False,
-    "DATA.AUTOAUGMENT": False,
     "DATA.COLORAUGMENT": False,
-    "DATA.RANDAUGMENT": False,
-    "DATA.RAND_CROP": 0.0,
     "DATA.SSL_COLOR_JITTER": False,
     "DATA.SSL_MOCOV2_AUG": False,
     "DATA.TIME_DIFF_PROB": 0.0,
     "DATA.TRAIN_CROP_NUM_SPATIAL": 1,
     "DATA.TRAIN_CROP_NUM_TEMPORAL": 1,
-    "DATA.TRAIN_JITTER_ASPECT_RELATIVE": [],
     "DATA.TRAIN_JITTER_FPS": 0.0,
     "DATA.TRAIN_JITTER_MOTION_SHIFT": False,
-    "DATA.TRAIN_JITTER_SCALES_RELATIVE": [],
-    "DATA.USE_XVIT_AGUMENTATION": False,
-    "MIXUP.ENABLE": False,
     "MODEL.DETACH_FINAL_FC": False,
     "MODEL.FROZEN_BN": False,
     "SOLVER.CLIP_GRADIENT": -1.0,
@@ -38,7 +29,6 @@ CHANGES_TRAINING = {
     "TRAIN.CHECKPOINT_INFLATE": False,
     "TRAIN.CHECKPOINT_IN_INIT": False,
     "TRAIN.CHECKPOINT_TYPE": "pytorch",
-    "TRAIN.MIXUP_ALPHA": 0.0,
 }
 
 # Another value would change the test's result: refused while TEST.ENABLE, else only named.
@@ -65,17 +55,12 @@ CHANGES_EVERY_JOB = {
 
 # Another value changes nothing: parameters of switches above, of models and data sets that are not here, of displays.
 NO_EFFECT = {
-    "AUG.AA_TYPE": "rand-m9-mstd0.5-inc1",
     "AUG.COLOR_JITTER": 0.4,
-    "AUG.INTERPOLATION": "bicubic",
     "AUG.MASK_FRAMES": False,
     "AUG.MASK_RATIO": 0.0,
     "AUG.MASK_TUBE": False,
     "AUG.MASK_WINDOW_SIZE": [8, 7, 7],
     "AUG.MAX_MASK_PATCHES_PER_BLOCK": None,
-    "AUG.RE_COUNT": 1,
-    "AUG.RE_MODE": "pixel",
-    "AUG.RE_PROB": 0.25,
     "AUG.RE_SPLIT": False,
     "AVA.ANNOTATION_DIR": "/mnt/vol/gfsai-flash3-east/ai-group/users/haoqifan/ava/frame_list/",
     "AVA.BGR": False,
@@ -187,11 +172,6 @@ NO_EFFECT = {
     "MASK.PRETRAIN_DEPTH": [15],
     "MASK.SCALE_INIT_BY_DEPTH": False,
     "MASK.TIME_STRIDE_LOSS": True,
-    "MIXUP.ALPHA": 0.8,
-    "MIXUP.CUTMIX_ALPHA": 1.0,
-    "MIXUP.LABEL_SMOOTH_VALUE": 0.1,
-    "MIXUP.PROB": 1.0,
-    "MIXUP.SWITCH_PROB": 0.5,
     "MODEL.DROPCONNECT_RATE": 0.0,
     "MODEL.ARCH": "slowfast",
     "MODEL.FC_INIT_STD": 0.01,
@@ -301,7 +281,10 @@ NO_EFFECT = {
 
 # What there is instead, where there is something.
 ADVICE = {
-    "DATA.USE_XVIT_AGUMENTATION": "clips are scaled by DATA.TRAIN_JITTER_SCALES and cropped",
+    "AUG.COLOR_JITTER": "as upstream, whose video sets ignore it; use AUG.COLOR_STRENGTHS",
+    "DATA.COLORAUGMENT": "use AUG.COLOR_STRENGTHS [0.8, 0.8, 0.8, 0.0], which leaves test clips alone",
+    "DATA.COLOR_RND_GRAYSCALE": "use AUG.GREY_PROB",
+    "DATA.SSL_COLOR_JITTER": "use AUG.COLOR_STRENGTHS",
     "MODEL.FC_INIT_STD": "each model has a key of its own for its classifier, such as XVIT.FC_INIT_STD",
     "MODEL.HEAD_ACT": "TEST.SCORES says what a view contributes",
     "SOLVER.FREEZE_BACKBONE": "use MODEL.FREEZE or MODEL.TRAINABLE",

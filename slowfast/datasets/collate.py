@@ -45,9 +45,9 @@ class ClipBatch:
 
     Attributes:
         frames: uint8 (B, C, T, H, W), channels last in memory; None if no clip of the batch could be read (B = 0).
-        labels: int64 (B,); int64 (B, H) with a class for each of H heads; float32 (B, K) of zeros and ones;
-            int64 (B, M), the numbers of the tokens that masked pre-training hides.
-        video_ids, view_ids: int64 (B,).
+        labels: int64 (B,); int64 (B, H) with a class for each of H heads; float32 (B, K) of zeros and ones, or of
+            shares where clips are mixed; int64 (B, M), the numbers of the tokens that masked pre-training hides.
+        video_ids, view_ids: int64 (B,), always on the CPU.
         unreadable: list of Unreadable, the clips that are missing.
         replaced: list of (path, reason), as in `Sample`.
         epoch: as in `Sample`.
@@ -67,6 +67,8 @@ class ClipBatch:
     def __len__(self):
         return len(self.labels)
 
+    # What says which clips these are stays on the CPU: whoever asks for it would wait for the device.
+
     def to(self, device, non_blocking=False):
         return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
 
@@ -79,8 +81,7 @@ class ClipBatch:
 
     def _map(self, function):
         frames = None if self.frames is None else function(self.frames)
-        rest = {name: function(getattr(self, name)) for name in ("labels", "video_ids", "view_ids")}
-        return replace(self, frames=frames, **rest)
+        return replace(self, frames=frames, labels=function(self.labels))
 
 
 def collate(samples):

@@ -6,6 +6,7 @@ from slowfast.config import derive
 from slowfast.datasets.annotations.kinetics import is_there
 from slowfast.datasets.clip_rules import build_rule
 from slowfast.datasets.hidden_tokens import HiddenTokens
+from slowfast.datasets.mirroring import read_mirrored_classes
 from slowfast.datasets.readers.torchcodec import check_torchcodec
 from slowfast.datasets.transforms.build import build_transforms
 from slowfast.utils.errors import UserError
@@ -15,14 +16,19 @@ from slowfast.utils.logging import get_logger
 _ROWS_TO_LOOK_AT = 100
 
 
-def video_options(cfg, split, own_rule="slowfast"):
+def video_options(cfg, split, own_rule="slowfast", *, names_directions=False, class_names=None):
     """Keyword arguments of `VideoDataset`.
 
     Args:
         split: "train", "val" or "test".
         own_rule: what DATA.SAMPLING "auto" means for this data set.
-    Raises: UserError: a reader that is missing.
+        names_directions: left and right are part of its classes: a clip is mirrored with its label or not at all.
+        class_names: file of the data set's own names of its classes; None: DATA.CLASS_NAMES_PATH or classes.txt.
+    Raises: UserError: a reader that is missing; ConfigError: DATA.FLIP_SWAPS_LABELS without names to tell it how.
     """
+    swaps = split == "train" and cfg.DATA.RANDOM_FLIP and cfg.DATA.FLIP_SWAPS_LABELS
+    if split == "train" and cfg.DATA.RANDOM_FLIP and names_directions and not swaps:
+        get_logger().info(f"{cfg.TRAIN.DATASET}: no clip is mirrored, as left and right are part of its classes")
     reader = derive.reader_kind(cfg)
     if reader == "torchcodec":
         check_torchcodec()
@@ -30,14 +36,22 @@ def video_options(cfg, split, own_rule="slowfast"):
         "num_frames": cfg.DATA.NUM_FRAMES,
         "sampling_rate": cfg.DATA.SAMPLING_RATE,
         "rule": build_rule(cfg, own_rule),
-        "transforms": build_transforms(cfg, split),
+        "transforms": build_transforms(cfg, split, may_flip=swaps or not names_directions),
         "num_clips": cfg.TEST.NUM_ENSEMBLE_VIEWS if split == "test" else 1,
         "frame_order": cfg.TEST.FRAME_ORDER,
         "reader": reader,
         "seed": cfg.RNG_SEED,
         "self_label": HiddenTokens.from_cfg(cfg) if derive.task_name(cfg) == "masked_pretraining" else None,
+        "num_samples": cfg.AUG.NUM_SAMPLE if split == "train" and cfg.AUG.ENABLE else 1,
+        "mirrored": read_mirrored_classes(class_names or _class_names(cfg)) if swaps else None,
         "max_unreadable_in_a_row": cfg.TRAIN.MAX_UNREADABLE_IN_A_ROW,
     }
+
+
+def _class_names(cfg):
+    """File of the classes' names, or None."""
+    beside = Path(cfg.DATA.PATH_TO_DATA_DIR) / "classes.txt"
+    return cfg.DATA.CLASS_NAMES_PATH or (beside if beside.is_file() else None)
 
 
 def list_options(cfg):

@@ -29,7 +29,9 @@ class SSv2(VideoDataset):
         folder = data_folder(cfg, "something-something-v2-*.json, *_videofolder.txt, or train.csv and val.csv")
         source, records = _read(cfg, folder, split)
         check_paths(source, records)
-        return cls(records, split, **video_options(cfg, split, own_rule="slowfast_segments"))
+        names = cfg.DATA.CLASS_NAMES_PATH or find_first(folder, LABELS)
+        options = video_options(cfg, split, "slowfast_segments", names_directions=True, class_names=names)
+        return cls(records, split, **options)
 
 
 def _read(cfg, folder, split):

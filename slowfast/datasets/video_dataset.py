@@ -59,6 +59,9 @@ class VideoDataset(Dataset):
         num_classes: of labels that are lists; a sample then has a float32 tensor (num_classes,) of zeros and ones.
         self_label: (clip uint8 (T, H, W, C), rng) -> label tensor in place of the record's, for tasks that learn from
             the clips alone; None: the record's.
+        num_samples: clips of each training video in a batch, AUG.NUM_SAMPLE: the same frames, transformed anew.
+        mirrored: dict class -> class of a mirrored clip, None where there is none: such clips are not mirrored. Classes
+            that it does not name stay what they are.
         max_unreadable_in_a_row: training videos that may fail one after the other, TRAIN.MAX_UNREADABLE_IN_A_ROW.
     Attributes:
         num_videos; num_views, views a video, 1 outside test.
@@ -80,6 +83,8 @@ class VideoDataset(Dataset):
         seed=0,
         num_classes=None,
         self_label=None,
+        num_samples=1,
+        mirrored=None,
         max_unreadable_in_a_row=10,
     ):
         assert split in SPLITS, split
@@ -95,6 +100,8 @@ class VideoDataset(Dataset):
         self.seed = seed
         self.num_classes = num_classes
         self.self_label = self_label
+        self.num_samples = num_samples
+        self.mirrored = mirrored or {}
         self.max_unreadable_in_a_row = max_unreadable_in_a_row
         self.num_videos = len(records)
         self.num_views = num_clips * len(self.transforms) if split == "test" else 1
@@ -113,28 +120,34 @@ class VideoDataset(Dataset):
         epoch, index, shape = key
         video_id, view = divmod(index, self.num_views)
         if self.split == "train":
-            return self._train_sample(epoch, video_id, shape)
+            return self._train_samples(epoch, video_id, shape)[0]
         record = self.records[video_id]
         try:
-            return self._sample(epoch, record, view, shape)
+            return self._samples(epoch, record, view, shape)[0]
         except ReadError as error:
             return Unreadable(record.video_id, record.path, error.reason)
 
     def __getitems__(self, keys):
-        """A batch, for the loader. A UserError becomes a value: raised in a worker, it would not stay one line."""
+        """A batch, for the loader: of several clips a video all first ones, then all second ones, and so on.
+
+        A UserError becomes a value: raised in a worker, it would not stay one line.
+        """
         try:
-            return [self[key] for key in keys]
+            if self.split != "train":
+                return [self[key] for key in keys]
+            rows = [self._train_samples(*key) for key in keys]
+            return [row[number] for number in range(self.num_samples) for row in rows]
         except UserError as error:
             return [error]
 
-    def _train_sample(self, epoch, video_id, shape):
-        """The clip of a video; while that cannot be read, of another one drawn in its place."""
+    def _train_samples(self, epoch, video_id, shape):
+        """The clips of a video, a list; while that cannot be read, of another one drawn in its place."""
         rng = numpy_rng(self.seed, "replacement", epoch, video_id)
         replaced = {}
         while True:
             record = self.records[video_id]
             try:
-                return self._sample(epoch, record, 0, shape, tuple(replaced.values()))
+                return self._samples(epoch, record, 0, shape, tuple(replaced.values()))
             except ReadError as error:
                 replaced[video_id] = (record.path, error.reason)
             left = [i for i in range(self.num_videos) if i not in replaced]
@@ -147,7 +160,7 @@ class VideoDataset(Dataset):
                 )
             video_id = left[rng.integers(len(left))]
 
-    def _sample(self, epoch, record, view, shape, replaced=()):
+    def _samples(self, epoch, record, view, shape, replaced=()):
         rng = numpy_rng(self.seed, self.split, epoch, record.video_id, view)
         clip_number, crop = sampling.split_view(view, len(self.transforms))
         num_frames, crop_size = (shape.num_frames, shape.crop_size) if shape else (self.num_frames, None)
@@ -157,12 +170,26 @@ class VideoDataset(Dataset):
         if self.split == "test":  # all crops of a clip show the same frames
             rng = numpy_rng(self.seed, "test clip", record.video_id, clip_number)
         clip, label, indices = self._read(record, clip_number, num_frames, sampling_rate, rng)
-        with self.timed("transform"):
-            clip, drawn = self.transforms[crop](clip, rng, crop_size)
-            if self.self_label is not None:
-                label = self.self_label(clip, rng)
-        frames = torch.from_numpy(clip).permute(3, 0, 1, 2)
-        return Sample(frames, label, record.video_id, view, replaced, epoch, indices, drawn)
+        samples = []
+        for number in range(self.num_samples):
+            if number:
+                rng = numpy_rng(self.seed, self.split, epoch, record.video_id, view, number)
+            with self.timed("transform"):
+                frames, seen, drawn = self._transform(clip, label, crop, crop_size, rng)
+            samples.append(Sample(frames, seen, record.video_id, view + number, replaced, epoch, indices, drawn))
+            replaced = ()  # is told once
+        return samples
+
+    def _transform(self, clip, label, crop, crop_size, rng):
+        """(frames uint8 (C, T, H, W), label of what they show, `Drawn`)."""
+        mirror = self.mirrored.get(label, label) if isinstance(label, int) else label
+        options = {} if mirror is not None else {"may_flip": False}
+        clip, drawn = self.transforms[crop](clip, rng, crop_size, **options)
+        if self.self_label is not None:
+            label = self.self_label(clip, rng)
+        elif drawn.flipped:
+            label = mirror
+        return torch.from_numpy(clip).permute(3, 0, 1, 2), label, drawn
 
     def _read(self, record, clip_number, num_frames, sampling_rate, rng):
         """(clip uint8 (T, H, W, C), label, frame numbers int64 (T,)); training draws where it starts."""

@@ -73,7 +73,7 @@ class Benchmark:
             dataset.timed = stopwatch if number >= warmup else untimed
             clips.append(dataset[key])
         dataset.timed = untimed
-        size = self.loader.batch_sampler.batch_size
+        size = self._batch_clips()
         batch = [clips[i % len(clips)] for i in range(size)]
         collating = self._measure(lambda: collate(batch))
         rows = [Measurement(f"loader: {stage}", 1, stopwatch.samples[stage]) for stage in STAGES]
@@ -84,14 +84,14 @@ class Benchmark:
         batches = self._endless()
         samples = self._measure(lambda: next(batches))
         batches.close()
-        size = self.loader.batch_sampler.batch_size
+        size = self._batch_clips()
         return [Measurement("loader", size, smooth(samples, self.cfg.DATA_LOADER.NUM_WORKERS))]
 
     def computing(self):
         """Forward in evaluation; forward and backward in training: one batch on the device, again and again."""
         precision = Precision(derive.precision(self.cfg), self.device)
         batches = self._endless()
-        batch, frames = next(iter(Feed.from_cfg(self.cfg, batches, self.device)))
+        batch, frames = next(iter(Feed.from_cfg(self.cfg, batches, self.device, train_task=self.task)))
         batches.close()
 
         @torch.inference_mode()
@@ -121,7 +121,7 @@ class Benchmark:
         step = OptimizerStep.from_cfg(cfg, self.model, build_optimizer(self.model, cfg, lr), self.task, self.device)
         step.model = wrap_for_training(self.model, self.device)
         endless = self._endless()
-        batches, numbers = iter(Feed.from_cfg(cfg, endless, self.device)), count()
+        batches, numbers = iter(Feed.from_cfg(cfg, endless, self.device, train_task=self.task)), count()
 
         def run():
             micro_batches = list(islice(batches, cfg.SOLVER.ACCUMULATE_STEPS))
@@ -130,7 +130,7 @@ class Benchmark:
         memory.reset_peak(self.device)
         samples = self._measure(run)
         endless.close()
-        clips = self.loader.batch_sampler.batch_size * cfg.SOLVER.ACCUMULATE_STEPS
+        clips = self._batch_clips() * cfg.SOLVER.ACCUMULATE_STEPS
         samples = smooth(samples, cfg.DATA_LOADER.NUM_WORKERS)
         return [Measurement("whole step", clips, samples, memory.peak_bytes(self.device))]
 
@@ -146,6 +146,10 @@ class Benchmark:
             precision=derive.precision(self.cfg),
             step_clips_per_s=rows["whole step"].clips_per_s,
         )
+
+    def _batch_clips(self):
+        """Clips of a batch: AUG.NUM_SAMPLE of each of its videos."""
+        return self.loader.batch_sampler.batch_size * self.loader.dataset.num_samples
 
     def _measure(self, run):
         synchronize = torch.cuda.synchronize if self.device.type == "cuda" else lambda: None

@@ -1,10 +1,10 @@
-"""Batches from a loader to the device: transfer ahead of need, normalisation there, time spent waiting."""
+"""Batches from a loader to the device: transfer ahead of need, what is left to do there, time spent waiting."""
 
 import time
 
 import torch
 
-from slowfast.datasets.transforms.normalize import Normalize
+from slowfast.datasets.transforms.build import build_clip_input
 
 
 class Feed:
@@ -16,21 +16,21 @@ class Feed:
     Args:
         loader: yields ClipBatch with uint8 frames on the CPU.
         device: where they go.
-        normalize: `Normalize`, applied on the device.
+        clip_input: `ClipInput`, applied on the device.
         waited: called with the seconds that each wait for data took.
     """
 
-    def __init__(self, loader, device, normalize, waited=lambda seconds: None):
+    def __init__(self, loader, device, clip_input, waited=lambda seconds: None):
         self.loader = loader
         self.device = device
-        self.normalize = normalize
+        self.clip_input = clip_input
         self.waited = waited
         self.stream = torch.cuda.Stream(device) if device.type == "cuda" else None
 
     @classmethod
-    def from_cfg(cls, cfg, loader, device, waited=lambda seconds: None):
-        normalize = Normalize(cfg.DATA.MEAN, cfg.DATA.STD, reverse_channels=cfg.DATA.REVERSE_INPUT_CHANNEL)
-        return cls(loader, device, normalize.to(device), waited)
+    def from_cfg(cls, cfg, loader, device, waited=lambda seconds: None, *, train_task=None):
+        """Args: train_task: the task, where the batches are to be trained on: clips are erased and mixed then."""
+        return cls(loader, device, build_clip_input(cfg, device, train_task), waited)
 
     def __iter__(self):
         batches = iter(self.loader)
@@ -38,13 +38,13 @@ class Feed:
         while upcoming is not None:
             batch = upcoming
             if self.stream is None:
-                yield batch, self._frames(batch)
+                yield self.clip_input(batch)
                 upcoming = self._fetch(batches)
             else:
                 torch.cuda.current_stream(self.device).wait_stream(self.stream)
                 batch.record_stream(torch.cuda.current_stream(self.device))
                 upcoming = self._fetch(batches)
-                yield batch, self._frames(batch)
+                yield self.clip_input(batch)
 
     def _fetch(self, batches):
         start = time.perf_counter()
@@ -54,6 +54,3 @@ class Feed:
             return batch
         with torch.cuda.stream(self.stream):
             return batch.to(self.device, non_blocking=True)
-
-    def _frames(self, batch):
-        return self.normalize(batch.frames) if len(batch.labels) else None

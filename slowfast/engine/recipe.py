@@ -27,7 +27,7 @@ def resolve_recipe(cfg, model, optimizer, course, steps_in):
         **defaults,
         "effective_batch": derive.effective_batch(cfg),
         "loss": cfg.MODEL.LOSS_FUNC,
-        "label_smoothing": cfg.MODEL.LABEL_SMOOTHING if cfg.MODEL.LOSS_FUNC == "smooth_cross_entropy" else 0.0,
+        "label_smoothing": derive.label_smoothing(cfg),
         "lr": {"base": base, "warmup_start": start, "cosine_end": end, "scale": derive.lr_scale(cfg)},
         "lr_at_step": _landmarks(cfg, schedule, course, steps_in),
         "steps_per_epoch": steps_in(0),

@@ -124,7 +124,8 @@ class Trainer:
         state.model.train()
         self.train_loader.batch_sampler.set_position(state.epoch, state.step_in_epoch)
         self.throughput = Throughput()
-        batches = iter(Feed.from_cfg(cfg, self.train_loader, self.device, self.throughput.waited))
+        feed = Feed.from_cfg(cfg, self.train_loader, self.device, self.throughput.waited, train_task=self.task)
+        batches = iter(feed)
         title = f"epoch {state.epoch + 1}/{self.course.max_epoch}"
         progress = Progress(steps, title, done=state.step_in_epoch, enabled=self.main)
         window = {}

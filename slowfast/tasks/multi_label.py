@@ -41,6 +41,10 @@ class MultiLabel:
         """
         return binary_cross_entropy_with_logits(model(frames).float(), labels), {}
 
+    def soft_labels(self, labels, smoothing):
+        """The labels, float (B, K): they are shares already, and binary cross-entropy knows no smoothing of classes."""
+        return labels
+
     def predict(self, model, frames):
         """Scores (B, K) in float32 that a view contributes to its video's ensemble."""
         logits = model(frames).float()

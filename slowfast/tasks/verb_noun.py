@@ -4,7 +4,7 @@ import torch
 
 from slowfast.config.derive import head_classes
 from slowfast.evaluation.verb_noun import HITS, verb_noun_hits
-from slowfast.solver.losses import build_loss
+from slowfast.solver.losses import build_loss, soft_targets
 from slowfast.tasks.build import TASK_REGISTRY
 from slowfast.utils.errors import ConfigError
 
@@ -41,14 +41,24 @@ class VerbNoun:
         return cls(heads, loss=cfg.MODEL.LOSS_FUNC, smoothing=cfg.MODEL.LABEL_SMOOTHING, scores=cfg.TEST.SCORES)
 
     def loss(self, model, frames, labels):
-        """Args: frames normalised (B, C, T, H, W), labels int64 (B, 2).
+        """Args: frames normalised (B, C, T, H, W), labels int64 (B, 2) or shares of the classes of both, float (B, K).
 
-        Returns: (0-D loss, the sum of both heads' means; dict of 0-D counts of right answers, `verb_noun_hits`).
+        Returns: (0-D loss, the sum of both heads' means; dict of 0-D counts of right answers, `verb_noun_hits`; of a
+            mixed clip the verb and the noun with the larger shares are right).
         """
         logits = model(frames).float()
-        parts = zip(logits.split(self.head_classes, dim=1), labels.unbind(dim=1))
+        targets = labels.unbind(dim=1)
+        if labels.dtype.is_floating_point:
+            targets = labels.split(self.head_classes, dim=1)
+            labels = torch.stack([part.argmax(dim=1) for part in targets], dim=1)
+        parts = zip(logits.split(self.head_classes, dim=1), targets)
         hits = verb_noun_hits(logits.detach(), labels, self.head_classes, probabilities=False)
         return sum(self.criterion(*part) for part in parts), {name: right.sum() for name, right in hits.items()}
+
+    def soft_labels(self, labels, smoothing):
+        """Shares of the verbs, then of the nouns, float (B, verbs + nouns), of labels int64 (B, 2)."""
+        parts = zip(labels.unbind(dim=1), self.head_classes)
+        return torch.cat([soft_targets(part, classes, smoothing) for part, classes in parts], dim=1)
 
     def predict(self, model, frames):
         """Scores (B, verbs + nouns) in float32 that a view contributes to its video's ensemble."""

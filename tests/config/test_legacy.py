@@ -76,12 +76,12 @@ def test_a_key_that_changes_every_job_is_always_refused(key):
 
 
 def test_the_file_and_line_of_a_key_are_told(caplog, write):
-    path = write("TRAIN: {ENABLE: False}\nMVIT:\n  DEPTH: 24\nMIXUP: {ENABLE: True}\n")
+    path = write("TRAIN: {ENABLE: False}\nMVIT:\n  DEPTH: 24\nMODEL: {FROZEN_BN: True}\n")
     with caplog.at_level(logging.WARNING, logger="slowfast"):
         load_cfg(path)
     assert sorted(record.getMessage() for record in caplog.records) == [
         f"{path}:3: MVIT.DEPTH: 24 has no effect here",
-        f"{path}:4: MIXUP.ENABLE: True has no effect here",
+        f"{path}:4: MODEL.FROZEN_BN: True has no effect here",
     ]
 
 
@@ -89,7 +89,7 @@ def test_advice_names_the_key_to_use_instead(caplog):
     assert refusal(["SOLVER.CLIP_GRADIENT", 1.0]).endswith(
         "would change training; set it to -1.0; use SOLVER.CLIP_GRAD_L2NORM or SOLVER.CLIP_GRAD_VAL"
     )
-    assert refusal(["MIXUP.ENABLE", True]).endswith("would change training; set it to False")
+    assert refusal(["MODEL.FROZEN_BN", True]).endswith("would change training; set it to False")
     assert "use DATA.CLASS_NAMES_PATH" in warned(caplog, ["TENSORBOARD.CLASS_NAMES_PATH", "names.json"])[0]
 
 

@@ -2,6 +2,7 @@
 
 from slowfast.config import CfgNode, get_cfg, legacy, schema
 from slowfast.config.check import AT_LEAST, FRACTIONS
+from slowfast.config.check_augmentation import PROBABILITIES
 from slowfast.config.node import leaves
 
 # docs: what differs from upstream on purpose
@@ -48,6 +49,8 @@ def test_own_keys_are_the_documented_ones(reference_defaults):
         *("TRAIN.CHECKPOINT_PERIOD_ITERS", "TRAIN.PRECISION", "TRAIN.MAX_UNREADABLE_IN_A_ROW"),
         *("TEST.SCORES", "TEST.ALLOW_RANDOM_WEIGHTS", "TEST.MAX_UNREADABLE", "TEST.FRAME_ORDER"),
         *("DATA.SAMPLING", "TEST.CROP_RULE"),
+        *("DATA.MULTI_SCALE_CROP", "DATA.MULTI_SCALE_PLACES", "DATA.FLIP_SWAPS_LABELS", "MIXUP.GROUP_SIZE"),
+        *("AUG.COLOR_STRENGTHS", "AUG.COLOR_PROB", "AUG.COLOR_PER_FRAME", "AUG.GREY_PROB"),
         *("DATA.READER", "DATA.CLASS_NAMES_PATH", "DATA.SKIP_BAD_LINES", "DATA.SPLIT_NUMBER", "DATA.VAL_FRACTION"),
         *("WEIGHTS.MIN_MATCHED", "WEIGHTS.CACHE_DIR", "WEIGHTS.TRAIN_SHA256", "WEIGHTS.TEST_SHA256"),
         *("BENCHMARK.ENABLE", "BENCHMARK.NUM_WARMUP", "BENCHMARK.NUM_ITERS"),
@@ -76,8 +79,9 @@ def test_each_key_is_either_honoured_or_legacy():
 
 def test_each_honoured_number_has_a_range():
     ranged = {key for keys in AT_LEAST.values() for key in keys} | set(FRACTIONS)
-    ranged |= {"TEST.NUM_SPATIAL_CROPS", "SOLVER.LAYER_DECAY", "RNG_SEED"}  # 1 to 3; in (0, 1]; any whole number
-    ranged |= {"WEIGHTS.MIN_MATCHED", "DATA.SPLIT_NUMBER"}  # in [0, 1]; 1 to 3
+    ranged |= {"SOLVER.LAYER_DECAY", "RNG_SEED"}  # in (0, 1]; any whole number
+    ranged |= {"WEIGHTS.MIN_MATCHED", "DATA.SPLIT_NUMBER", "DATA.MULTI_SCALE_PLACES"}  # in [0, 1]; 1 to 3; 5 or 13
+    ranged |= set(PROBABILITIES)
     numbers = {key for key, default in honoured().items() if type(default) in (int, float)}
     assert numbers - ranged == set()
 

@@ -99,6 +99,29 @@ def test_stride_of_a_clip_is_drawn_where_its_shape_gives_a_largest_one():
     assert {round((last - first + 1) / 3) for first, _, last in clips} == {4}
 
 
+def test_several_clips_of_a_video(reader):
+    """The same frames, read once and transformed anew; a batch holds all first clips, then all second ones."""
+    data = dataset("train", num_samples=3)
+    batch = data.__getitems__([(4, 2, None), (4, 0, None)])
+    assert [(sample.video_id, sample.view_id) for sample in batch] == [(2, 0), (0, 0), (2, 1), (0, 1), (2, 2), (0, 2)]
+    assert reader.opened == ("c", "a")
+    for first, second, third in (batch[::2], batch[1::2]):
+        assert numbers(first) == numbers(second) == numbers(third)
+    assert len({sample.drawn for sample in batch}) == 6
+    assert torch.equal(dataset("train")[4, 2, None].frames, batch[0].frames)
+    again = data.__getitems__([(4, 0, None), (4, 1, None)])
+    assert [sample.drawn for sample in again[::2]] == [sample.drawn for sample in batch[1::2]]
+
+
+def test_a_mirrored_clip_has_the_mirrored_class():
+    """Class 10 becomes 12, 11 has no mirror image and is never mirrored, 13 is the same either way."""
+    data = dataset("train", mirrored={10: 12, 12: 10, 11: None})
+    for video, mirrored in ((0, 12), (2, 10), (3, 13)):
+        samples = [data[epoch, video, None] for epoch in range(20)]
+        assert {(sample.drawn.flipped, sample.label) for sample in samples} == {(False, 10 + video), (True, mirrored)}
+    assert not any(data[epoch, 1, None].drawn.flipped for epoch in range(20))
+
+
 def test_validation_is_the_middle_clip_and_never_drawn():
     """36 of 60 frames lie outside the clip, 18 before it; 6 frames from 18 to 41 in steps of 4.6."""
     data = dataset("val")

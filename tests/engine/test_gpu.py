@@ -7,6 +7,7 @@ import torch
 import torch.distributed as dist
 
 from slowfast.datasets.collate import ClipBatch
+from slowfast.datasets.transforms.device import ClipInput
 from slowfast.datasets.transforms.normalize import Normalize
 from slowfast.engine.benchmark import benchmark
 from slowfast.engine.feed import Feed
@@ -57,9 +58,9 @@ def test_prefetched_batches_are_the_loader_s(tiny_cfg):
     frames = [torch.randint(0, 256, (4, 3, 8, 64, 64), dtype=torch.uint8, generator=generator) for _ in range(8)]
     labels = torch.arange(4)
     batches = [ClipBatch(clip, labels, labels, labels).pin_memory() for clip in frames]
-    normalize = Normalize([0.5, 0.5, 0.5], [0.5, 0.5, 0.5]).to(DEVICE)
+    clip_input = ClipInput(Normalize([0.5, 0.5, 0.5], [0.5, 0.5, 0.5]).to(DEVICE))
     busy = torch.rand(2048, 2048, device=DEVICE)
-    for clip, (batch, normalized) in zip(frames, Feed(batches, DEVICE, normalize)):
+    for clip, (batch, normalized) in zip(frames, Feed(batches, DEVICE, clip_input)):
         for _ in range(5):
             busy = (busy @ busy).tanh()
         expected = (clip.float() / 255 - 0.5) / 0.5

@@ -41,3 +41,22 @@ def test_task_of_a_configuration():
     cfg.TASK = "clasification"
     with pytest.raises(ConfigError, match=f"TASK.*Did you mean 'classification'.*{TASK_REGISTRY.names()[0]}"):
         build_task(cfg)
+
+
+def test_soft_labels_and_their_loss():
+    """Smoothing 0.3 over 3 classes: 0.8 and 0.1; the loss of a mixture is the mixture of the losses."""
+    task, labels = Classification(3), torch.tensor([1, 0])
+    soft = task.soft_labels(labels, 0.3)
+    assert soft[0].tolist() == pytest.approx([0.1, 0.8, 0.1]) and soft.dtype == torch.float32
+    mixed = 0.7 * task.soft_labels(labels, 0.0) + 0.3 * task.soft_labels(labels.flip(0), 0.0)
+    parts = [task.loss(_model, None, part)[0].item() for part in (labels, labels.flip(0))]
+    assert task.loss(_model, None, mixed)[0].item() == pytest.approx(0.7 * parts[0] + 0.3 * parts[1])
+
+
+def test_counts_of_mixed_clips():
+    """Probabilities 1/5 3/5 1/5 and 1/4 1/4 1/2: together 1/5 + 1/5 and 1/4 + 1/2 for the larger share's class."""
+    task = Classification(3)
+    shares = torch.tensor([[0.6, 0.0, 0.4], [0.7, 0.0, 0.3]])
+    assert task.count_correct(LOGITS, shares)["top1"] == 1
+    unmixed = task.soft_labels(torch.tensor([1, 0]), 0.1)
+    assert task.count_correct(LOGITS, unmixed)["top1"] == task.count_correct(LOGITS, torch.tensor([1, 0]))["top1"] == 1

@@ -44,3 +44,15 @@ def test_the_task_of_a_configuration():
         build_task(cfg)
     cfg.MODEL.NUM_CLASSES = 397
     assert build_task(cfg).head_classes == (97, 300)
+
+
+def test_mixed_labels():
+    """Each head over its own classes; the larger share of verb and of noun is what counts as right."""
+    task = VerbNoun((2, 3))
+    soft = task.soft_labels(LABELS, 0.2)
+    assert soft[0].tolist() == pytest.approx([0.9, 0.1, 0.2 / 3, 0.2 / 3, 0.8 + 0.2 / 3])
+    mixed = 0.75 * task.soft_labels(LABELS, 0.0) + 0.25 * task.soft_labels(LABELS.flip(0), 0.0)
+    loss, counts = task.loss(lambda frames: LOGITS, None, mixed)
+    parts = [task.loss(lambda frames: LOGITS, None, labels) for labels in (LABELS, LABELS.flip(0))]
+    assert loss.item() == pytest.approx(0.75 * parts[0][0].item() + 0.25 * parts[1][0].item())
+    assert counts == parts[0][1]

@@ -12,6 +12,7 @@ from slowfast.models import build_model
 from slowfast.models.complexity import count_parameters
 from slowfast.solver.optimizer import build_optimizer
 from slowfast.tasks import build_task
+from tests.recipes import check_augmentation
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 RECIPES = sorted(CONFIGS.glob("*.yaml"))
@@ -55,8 +56,9 @@ def test_published_recipe(reference_dir, file, recipe):
     assert solver.ZERO_WD_1D_PARAM and solver.CLIP_GRAD_L2NORM is solver.CLIP_GRAD_VAL is None and not solver.EMA_DECAY
     assert cfg.CAST.DROP_PATH_RATE == published["drop_path"]
     assert cfg.MODEL.DROPOUT_RATE == published["dropout_before_head"]
-    assert cfg.MODEL.LABEL_SMOOTHING == published["mixing"]["label_smoothing"]
-    assert cfg.MODEL.LOSS_FUNC == "smooth_cross_entropy"
+    check_augmentation(cfg, published)
+    assert cfg.DATA.SAMPLING == ("videomae_dense" if file == "k400" else "videomae_segments")
+    assert cfg.AUG.NUM_SAMPLE == published["repeated_samples_per_video"]
     classes = published["classes"]
     heads = [classes["verb"], classes["noun"]] if isinstance(classes, dict) else []
     assert (cfg.MODEL.HEAD_CLASSES, cfg.MODEL.NUM_CLASSES) == (heads, sum(heads) or classes)

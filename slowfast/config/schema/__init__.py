@@ -1,6 +1,7 @@
 """The keys that have an effect: one file a section, each with add(cfg), defaults, units and meanings."""
 
 from slowfast.config.schema import (
+    aug,
     benchmark,
     bn,
     checkpoint,
@@ -26,6 +27,7 @@ SECTIONS = (
     train,
     test,
     data,
+    aug,
     data_loader,
     model,
     bn,

@@ -24,12 +24,17 @@ def add(cfg):
     # auto (the data set's own) | slowfast | slowfast_segments | charades | videomae_dense | videomae_segments | eva
     cfg.DATA.SAMPLING = "auto"
     cfg.DATA.USE_OFFSET_SAMPLING = False  # slowfast, test: spread the clips up to the last frame, not short of it
-    # Scale, crop, flip.
+    # Scale, crop, flip. One of the two lists that come after it takes the place of the random short side and square.
     cfg.DATA.TRAIN_JITTER_SCALES = [256, 320]  # px; the short side is drawn from this range
     cfg.DATA.INV_UNIFORM_SAMPLE = False  # draw 1 / short side uniformly, not the short side
+    cfg.DATA.TRAIN_JITTER_SCALES_RELATIVE = []  # [low, high], parts of the picture's area: boxes of such areas
+    cfg.DATA.TRAIN_JITTER_ASPECT_RELATIVE = []  # [low, high], width / height of these boxes; both or none
+    cfg.DATA.MULTI_SCALE_CROP = []  # parts of the short side, descending: boxes of such sides at fixed places
+    cfg.DATA.MULTI_SCALE_PLACES = 13  # 13 | 5
     cfg.DATA.TRAIN_CROP_SIZE = 224  # px, height and width of training and validation clips
     cfg.DATA.TEST_CROP_SIZE = 256  # px, height and width of test clips; also their short side before the crop
-    cfg.DATA.RANDOM_FLIP = True  # mirror half of the training clips; off where left and right are classes
+    cfg.DATA.RANDOM_FLIP = True  # mirror half of the training clips; ssv2 never, unless the next key is on
+    cfg.DATA.FLIP_SWAPS_LABELS = False  # a mirrored clip gets the class whose name has left and right exchanged
     # Normalisation: (value / 255 - MEAN) / STD for each colour.
     cfg.DATA.MEAN = [0.45, 0.45, 0.45]
     cfg.DATA.STD = [0.225, 0.225, 0.225]
