@@ -118,7 +118,7 @@ def score(model, loader, cfg, device):
         if frames is not None:
             with precision.autocast():
                 scores = task.predict(model, frames)
-            ensemble.add(batch.video_ids, batch.view_ids, scores)
+            ensemble.add(batch.video_ids, batch.view_ids, scores, batch.indices)
         progress.advance()
         if done % cfg.LOG_PERIOD == 0:
             progress.report(f"{done}/{len(loader)} batches")
@@ -138,8 +138,7 @@ def _conclude(cfg, ensemble, record):
         f"{name} {value:.2f}" for name, value in result.items() if name.endswith("_acc") or name == "map"
     )
     log.info(
-        f"test: {metrics} over "
-        f"{result['num_videos']} of {result['num_videos_listed']} videos, {result['num_views']} view(s) each, "
+        f"test: {metrics}, {result['coverage']}, {result['num_views']} view(s) each, "
         f"written to {cfg.OUTPUT_DIR}/test_results.json"
     )
     if result["num_unreadable"] > cfg.TEST.MAX_UNREADABLE:

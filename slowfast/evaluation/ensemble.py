@@ -17,11 +17,13 @@ METHODS = ("sum", "max")
 class VideoScores:
     """What a test found out about the videos that could be read, in the order of their ids.
 
-    scores: float32 (V, K), the sum (not divided by N) or maximum over the views; video_ids: int64 (V,), increasing.
+    scores: float32 (V, K), the sum (not divided by N) or maximum over the views; video_ids: int64 (V,), increasing;
+    frames: int32 (V, N, T), the frames of the video that each view showed, None where they were not given.
     """
 
     scores: np.ndarray
     video_ids: np.ndarray
+    frames: np.ndarray | None = None
 
 
 class ViewEnsemble:
@@ -44,11 +46,13 @@ class ViewEnsemble:
         self.num_views = num_views
         self.num_classes = num_classes
         self.method = method
-        self._video_ids, self._view_ids, self._scores = [], [], []  # lists of arrays, one a call of add
+        self._video_ids, self._view_ids, self._scores, self._frames = [], [], [], []  # arrays, one a call of add
         self._unreadable = {}  # video id -> (path, reason)
 
-    def add(self, video_ids, view_ids, scores):
+    def add(self, video_ids, view_ids, scores, frames=None):
         """Args: video_ids, view_ids: integers (B,); scores (B, K), on any device, kept as float32. B may be 0.
+
+        frames: B arrays (T,), the numbers of the frames that the views showed; given always or never.
 
         Raises:
             UserError: scores that are not finite.
@@ -73,6 +77,8 @@ class ViewEnsemble:
         self._video_ids.append(video_ids)
         self._view_ids.append(view_ids)
         self._scores.append(scores)
+        if frames is not None and len(frames):
+            self._frames.append(np.asarray(frames, np.int32))
 
     def add_unreadable(self, video_id, path, reason):
         """One view of this video could not be read: the whole video is left out and reported.
@@ -93,6 +99,7 @@ class ViewEnsemble:
             "video_ids": _join(self._video_ids, (0,), np.int64),
             "view_ids": _join(self._view_ids, (0,), np.int64),
             "scores": _join(self._scores, (0, self.num_classes), np.float32),
+            "frames": np.concatenate(self._frames) if self._frames else None,
             "unreadable": self._unreadable,
         }
 
@@ -101,6 +108,7 @@ class ViewEnsemble:
         self._video_ids = [state["video_ids"] for state in states]
         self._view_ids = [state["view_ids"] for state in states]
         self._scores = [state["scores"] for state in states]
+        self._frames = [state["frames"] for state in states if state["frames"] is not None]
         self._unreadable = {}
         for state in states:
             for video_id, (path, reason) in state["unreadable"].items():
@@ -126,7 +134,16 @@ class ViewEnsemble:
                 total[videos] += scores[chosen]
             else:
                 total[videos] = scores[chosen] if view == 0 else np.maximum(total[videos], scores[chosen])
-        return VideoScores(total[readable].astype(np.float32), np.flatnonzero(readable))
+        return VideoScores(
+            total[readable].astype(np.float32), np.flatnonzero(readable), self._frames_of(views, readable)
+        )
+
+    def _frames_of(self, views, readable):
+        if views["frames"] is None:
+            return None
+        frames = np.zeros((self.num_videos, self.num_views, views["frames"].shape[1]), np.int32)
+        frames[views["video_ids"], views["view_ids"]] = views["frames"]
+        return frames[readable]
 
     def _check_complete(self, video_ids, view_ids, readable):
         counts = np.bincount(video_ids * self.num_views + view_ids, minlength=self.num_videos * self.num_views)

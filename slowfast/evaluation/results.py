@@ -109,7 +109,8 @@ def write_test_results(output_dir, ensemble, record, *, save_results_path=""):
     noun neither, and labels (V, 2), scores (V, verbs + nouns).
 
     predictions.npz: scores float32 (V, K), labels and video_ids int64 (V,), paths (V,), class_names (K,) as text, with
-    a verb and a noun head_classes (2,), and clip_ids (V,) where the data set has them; loads with allow_pickle=False.
+    a verb and a noun head_classes (2,), and clip_ids (V,) where the data set has them; frames int32 (V, views, T), what
+    each view showed, where the test knows; loads with allow_pickle=False.
 
     Args:
         output_dir: folder of the run.
@@ -139,6 +140,8 @@ def write_test_results(output_dir, ensemble, record, *, save_results_path=""):
         arrays["head_classes"] = np.asarray(record.head_classes, np.int64)
     if record.clip_ids is not None:
         arrays["clip_ids"] = np.asarray([record.clip_ids[i] for i in video_ids], np.str_)
+    if result.frames is not None:
+        arrays["frames"] = result.frames
     atomic_write(os.path.join(output_dir, "predictions.npz"), lambda file: np.savez_compressed(file, **arrays))
     if save_results_path:
         tensors = [torch.from_numpy(scores), torch.from_numpy(labels)]
@@ -174,6 +177,7 @@ def _content(scores, labels, matrix, ensemble, record, video_ids):
         **metrics,
         "num_videos": len(scores),
         "num_videos_listed": len(record.labels),
+        "coverage": f"{len(scores):,} of {len(record.labels):,} videos scored",
         "num_views": record.num_views,
         "num_unreadable": len(unreadable),
         "unreadable": unreadable,

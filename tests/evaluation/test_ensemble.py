@@ -109,6 +109,17 @@ def test_unreadable_video_is_left_out_and_told_once():
         assert len(merged.finalize().scores) == VIDEOS - 1
 
 
+def test_frames_that_were_looked_at():
+    """Of 3 videos and 2 views, in any order and from two ranks; the video that could not be read is left out."""
+    ranks = [ViewEnsemble(3, 2, 4) for _ in range(2)]
+    for number, (video, view) in enumerate([(2, 1), (0, 0), (0, 1), (2, 0)]):
+        ranks[number % 2].add([video], [view], np.zeros((1, 4)), [np.array([video, view, 9])])
+    ranks[0].add_unreadable(1, "b.mp4", "cut")
+    result = ViewEnsemble(3, 2, 4).merge([rank.state() for rank in ranks]).finalize()
+    assert result.frames.tolist() == [[[0, 0, 9], [0, 1, 9]], [[2, 0, 9], [2, 1, 9]]]
+    assert ViewEnsemble(0, 2, 4).finalize().frames is None
+
+
 def test_nothing_readable_gives_no_rows():
     tested = ViewEnsemble(2, 3, CLASSES)
     tested.add([], [], torch.zeros(0, CLASSES))

@@ -61,6 +61,7 @@ def test_results_tell_scores_losses_and_provenance(tmp_path):
     told = read(tmp_path)
     assert told["top1_acc"] == returned["top1_acc"] == 75.0
     assert told["top5_acc"] == 100.0
+    assert told["coverage"] == "4 of 5 videos scored"
     assert (told["num_videos"], told["num_videos_listed"], told["num_views"], told["num_unreadable"]) == (4, 5, 2, 1)
     assert told["unreadable"] == [{"path": "clips/3 é.mp4", "reason": "no video stream"}]
     assert told["notes"] == ["1 listed video(s) could not be read and are not in the accuracies"]
