@@ -152,7 +152,7 @@ EXPERIMENTS = {
     ),
     "toy_video_vit": Experiment(
         claim="toy VideoViT from scratch: top-1 >= 90 % after 20 epochs",
-        prepare=("tools/prepare/make_toy_dataset.py", "--out", TOY),
+        prepare=(MAKE_TOY,),
         run=("tools/run_net.py", "--cfg", "configs/Toy/video_vit_toy.yaml", "DATA.PATH_TO_DATA_DIR", TOY),
         tests={"forward": ()},
         holds=lambda figures: figures["forward"]["top1_acc"] >= 90,
