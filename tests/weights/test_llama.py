@@ -9,6 +9,7 @@ from slowfast.models import build_model
 from slowfast.utils.errors import UserError
 from slowfast.weights import load_pretrained, start
 from slowfast.weights.llama import load_llama
+from slowfast.weights.llama_files import WEIGHTS
 from tests.models.sizes import clip_for, small_cfg
 from tests.weights.llama_sets import meta_state, to_hugging_face, write_hugging_face, write_meta
 from tests.weights.traps import RunsACommand
@@ -95,6 +96,16 @@ def test_every_layout_gives_the_same_layers(tmp_path, state, expected, layout):
     changed = {name for name, tensor in model.state_dict().items() if not torch.equal(tensor, before[name])}
     assert changed == {name for name in before if name.startswith("llama.layers.")}
     assert "layer 1 to 2" in model.frozen_source and str(path) in model.frozen_source
+
+
+def test_the_published_key_map(reference_dir):
+    maps = json.loads((reference_dir / "parity/checkpoint_key_maps.json").read_text())
+    published = maps["llama_consolidated_to_vit_llama"]["patterns"]
+    ours = {
+        f"layers.{{j}}.{meta}.weight": f"llama.layers.{{j-first_layer}}.{name}.weight"
+        for name, (meta, _, _) in WEIGHTS.items()
+    }
+    assert ours == {name: target for name, target in published.items() if target}
 
 
 def test_the_last_norm_only_where_asked(tmp_path, state):
