@@ -71,12 +71,16 @@ class Measurement:
         clips: clips an iteration.
         samples: seconds of each iteration.
         peak_bytes: largest device memory in use meanwhile; None where it is not known.
+        copies: how often an iteration writes the pixels of each of its clips anew; None where that is not counted.
+        cpu_s: mean processor seconds of an iteration; None where they are not measured.
     """
 
     name: str
     clips: int
     samples: list
     peak_bytes: int | None = None
+    copies: int | None = None
+    cpu_s: float | None = None
 
     @property
     def clips_per_s(self):
@@ -95,22 +99,27 @@ class Measurement:
             "p90_s": spread.p90,
             "clips_per_s": self.clips_per_s,
             "peak_bytes": self.peak_bytes,
+            "copies": self.copies,
+            "cpu_s": self.cpu_s,
         }
 
 
 def format_table(measurements):
-    """A plain text table, one row a measurement; memory only where any row knows it."""
+    """A plain text table, one row a measurement; copies and memory only where any row knows them."""
     headers = ["", "clips/s", "ms (median)", "ms (p10)", "ms (p90)"]
     rows = []
+    with_copies = any(m.copies is not None for m in measurements)
     with_memory = any(m.peak_bytes is not None for m in measurements)
     for measurement in measurements:
         spread = summary(measurement.samples)
         milliseconds = [f"{1000 * seconds:.1f}" for seconds in (spread.median, spread.p10, spread.p90)]
         rows.append([measurement.name, f"{measurement.clips_per_s:.1f}", *milliseconds])
+        if with_copies:
+            rows[-1].append("" if measurement.copies is None else str(measurement.copies))
         if with_memory:
             known = measurement.peak_bytes is not None
             rows[-1].append(f"{measurement.peak_bytes / 2**30:.2f}" if known else "")
-    headers += ["peak GiB"] if with_memory else []
+    headers += ["copies of a clip"] * with_copies + ["peak GiB"] * with_memory
     align = ("left", *["right"] * (len(headers) - 1))
     return tabulate(rows, headers, tablefmt="simple", disable_numparse=True, colalign=align if rows else None)
 
