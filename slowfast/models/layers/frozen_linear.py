@@ -8,7 +8,7 @@ STORAGE = {"fp32": torch.float32, "bf16": torch.bfloat16, "int8": torch.int8}
 GROUP = 16  # inputs that share a scale in int8
 LARGEST = 127
 SMALLEST_SCALE = 1e-30  # of groups of zeros
-ROWS = 64  # outputs that are filled at a time, so that a float32 copy of the whole weight never exists
+ROWS = 64  # outputs that are worked on at a time, so that a float32 copy of the whole weight never exists
 
 
 def quantise(weight, *, num_scales=8):
@@ -23,6 +23,9 @@ def quantise(weight, *, num_scales=8):
         (int8 (out, in), scales bfloat16 (out, ceil(in / GROUP))); normally distributed weights come back with an error
         of 0.4 % (root mean square), 0.5 % with a single scale tried.
     """
+    if len(weight) > ROWS:
+        parts = [quantise(rows, num_scales=num_scales) for rows in weight.split(ROWS)]
+        return tuple(torch.cat(part) for part in zip(*parts))
     groups = _grouped(weight.float())  # (out, G, GROUP)
     smallest = (groups.abs().amax(dim=-1) / (LARGEST + 0.5)).clamp_(min=SMALLEST_SCALE).bfloat16()  # (out, G)
     scale, error = smallest, torch.full_like(smallest, torch.inf, dtype=torch.float32)
