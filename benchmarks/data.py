@@ -145,8 +145,8 @@ def version(name):
         return None
 
 
-def main():
-    args = parse_args()
+def main(argv=None):
+    args = parse_args(argv)
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
     frames, rng, rows = footage(args.video), np.random.default_rng(1), []
