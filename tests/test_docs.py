@@ -9,7 +9,7 @@ from slowfast.config import get_cfg
 from slowfast.config.node import has
 
 REPO = Path(__file__).resolve().parents[1]
-PAGES = [REPO / "docs/model_zoo.md", REPO / "docs/coming_from.md"]
+PAGES = [REPO / "docs/model_zoo.md", REPO / "docs/coming_from.md", REPO / "docs/multigrid.md"]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

@@ -1,8 +1,6 @@
 """The benchmark job: loader, model and whole training step, each timed alone, and what bounds the run."""
 
 import json
-import time
-from contextlib import contextmanager
 from itertools import count, islice
 from pathlib import Path
 
@@ -10,8 +8,8 @@ import torch
 
 from slowfast.config import derive
 from slowfast.datasets.build import construct_loader
-from slowfast.datasets.collate import collate
 from slowfast.engine.feed import Feed
+from slowfast.engine.loader_stages import time_stages
 from slowfast.engine.plan import describe
 from slowfast.engine.precision import Precision
 from slowfast.engine.step import OptimizerStep, wrap_for_training
@@ -25,8 +23,6 @@ from slowfast.utils.io import atomic_write_text
 from slowfast.utils.logging import get_logger
 from slowfast.utils.provenance import code_version, versions
 from slowfast.utils.rng import seed_torch
-
-STAGES = ("open", "decode", "transform")  # of one clip, in this order
 
 
 def benchmark(cfg, device):
@@ -64,20 +60,8 @@ class Benchmark:
 
     def stages(self):
         """What a loader's worker does, here in one process: clip by clip, then batches of them."""
-        dataset, stopwatch = self.loader.dataset, Stopwatch()
-        untimed = dataset.timed
-        warmup, iters = self.cfg.BENCHMARK.NUM_WARMUP, self.cfg.BENCHMARK.NUM_ITERS
-        keys = [key for batch in islice(self.loader.batch_sampler, warmup + iters) for key in batch]
-        clips = []
-        for number, key in enumerate(keys[: warmup + iters]):
-            dataset.timed = stopwatch if number >= warmup else untimed
-            clips.append(dataset[key])
-        dataset.timed = untimed
-        size = self._batch_clips()
-        batch = [clips[i % len(clips)] for i in range(size)]
-        collating = self._measure(lambda: collate(batch))
-        rows = [Measurement(f"loader: {stage}", 1, stopwatch.samples[stage]) for stage in STAGES]
-        return [*rows, Measurement("loader: collate", size, collating)]
+        bench = self.cfg.BENCHMARK
+        return time_stages(self.loader, self.device, warmup=bench.NUM_WARMUP, iters=bench.NUM_ITERS)
 
     def loading(self):
         """Batches as they come out of the loader while nothing else runs."""
@@ -161,23 +145,6 @@ class Benchmark:
         for epoch in count():
             self.loader.batch_sampler.set_position(epoch, 0)
             yield from self.loader
-
-
-class Stopwatch:
-    """Called with a stage's name, gives a context that is timed.
-
-    Attributes:
-        samples: dict stage -> list of seconds.
-    """
-
-    def __init__(self):
-        self.samples = {}
-
-    @contextmanager
-    def __call__(self, stage):
-        start = time.perf_counter()
-        yield
-        self.samples.setdefault(stage, []).append(time.perf_counter() - start)
 
 
 def _write(cfg, device, rows, sentence):

@@ -9,6 +9,7 @@ import torch
 
 from slowfast.datasets.collate import collate
 from slowfast.engine.timing import Measurement, measure
+from slowfast.utils.errors import UserError
 
 STAGES = ("open", "decode", "transform")  # of one clip, in this order
 
@@ -32,8 +33,10 @@ def time_stages(loader, device, *, warmup, iters):
     for number, key in enumerate(keys[: warmup + iters]):
         dataset.timed = stopwatch if number >= warmup else untimed
         clips += dataset.__getitems__([key])
+        if isinstance(clips[-1], UserError):
+            raise clips[-1]
     dataset.timed, dataset.transforms = untimed, transforms
-    size = loader.batch_sampler.batch_size
+    size = loader.batch_sampler.batch_size * dataset.num_samples
     batch = [clips[i % len(clips)] for i in range(size)]
     copies = {"decode": 1, "transform": max(copied)}
     rows = [

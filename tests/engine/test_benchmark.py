@@ -11,7 +11,7 @@ from slowfast.engine.launch import launch
 from slowfast.models.xvit import XViT
 
 ROWS = [
-    *("loader: open", "loader: decode", "loader: transform", "loader: collate", "loader"),
+    *("loader: open", "loader: decode", "loader: transform", "loader: collate", "loader: copy", "loader"),
     *("model: forward", "model: forward + backward", "whole step"),
 ]
 
