@@ -52,6 +52,7 @@ class ClipBatch:
         replaced: list of (path, reason), as in `Sample`.
         epoch: as in `Sample`.
         indices, drawn: lists of B, as in `Sample`.
+        mixed: list of B (place of the partner in the batch, the clip's own share); [] where clips are not mixed.
     """
 
     frames: torch.Tensor | None
@@ -63,6 +64,7 @@ class ClipBatch:
     epoch: int = 0
     indices: list = field(default_factory=list)
     drawn: list = field(default_factory=list)
+    mixed: list = field(default_factory=list)
 
     def __len__(self):
         return len(self.labels)

@@ -197,7 +197,7 @@ class VideoDataset(Dataset):
         if self.split == "test" and self._last_clip[0] == key:
             return self._last_clip[1]
         with self.timed("open"):
-            reader = self._open(record)
+            reader = self.open_video(record)
         with reader, self.timed("decode"):
             indices = self._indices(reader, num_frames, sampling_rate, clip_number, rng)
             label = self._label(record, reader, indices)
@@ -209,7 +209,8 @@ class VideoDataset(Dataset):
             self._last_clip = (key, (clip, label, indices))
         return clip, label, indices
 
-    def _open(self, record):
+    def open_video(self, record):
+        """The reader of a record; to be closed, best by `with`."""
         if record.frames is not None:
             reader = open_reader(record.path, frames=record.frames)
         else:

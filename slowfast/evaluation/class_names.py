@@ -6,6 +6,15 @@ from slowfast.utils.errors import UserError
 from slowfast.utils.label_map import read_label_map
 
 
+def class_names_of(dataset, path, folder, num_classes):
+    """Names of a data set's classes: of DATA.CLASS_NAMES_PATH, else its own, else of classes.txt beside its lists.
+
+    Args: path, folder, num_classes: as the two functions below take them. Raises: UserError, as they do.
+    """
+    own = getattr(dataset, "class_names", None)
+    return own if own and not path else read_class_names(find_class_names(path, folder), num_classes)
+
+
 def find_class_names(path, folder):
     """DATA.CLASS_NAMES_PATH where it is set, else the lists' own classes.txt, else "".
 

@@ -15,7 +15,7 @@ import torch
 
 from slowfast.config import derive
 from slowfast.evaluation import verb_noun
-from slowfast.evaluation.class_names import find_class_names, read_class_names
+from slowfast.evaluation.class_names import class_names_of
 from slowfast.evaluation.metrics import (
     average_precision,
     confusion_matrix,
@@ -73,17 +73,14 @@ class RunRecord:
         Raises: UserError: DATA.CLASS_NAMES_PATH does not fit; better known before the test than after it.
         """
         scores, method = cfg.TEST.SCORES, cfg.DATA.ENSEMBLE_METHOD
-        class_names = getattr(dataset, "class_names", None)
-        if cfg.DATA.CLASS_NAMES_PATH or not class_names:
-            names_file = find_class_names(cfg.DATA.CLASS_NAMES_PATH, cfg.DATA.PATH_TO_DATA_DIR)
-            class_names = read_class_names(names_file, cfg.MODEL.NUM_CLASSES)
+        names_key, classes = cfg.DATA.CLASS_NAMES_PATH, cfg.MODEL.NUM_CLASSES
         views = f"{cfg.TEST.NUM_ENSEMBLE_VIEWS} x {cfg.TEST.NUM_SPATIAL_CROPS} views"
         order = "" if cfg.TEST.FRAME_ORDER == "forward" else f", frames {cfg.TEST.FRAME_ORDER}"
         return cls(
             title=f"{cfg.MODEL.MODEL_NAME} on {cfg.TEST.DATASET}, {views}, {method} of {scores}{order}",
             paths=[record.path for record in dataset.records],
             labels=dataset.labels,
-            class_names=class_names,
+            class_names=class_names_of(dataset, names_key, cfg.DATA.PATH_TO_DATA_DIR, classes),
             num_views=dataset.num_views,
             scores=scores,
             ensemble_method=method,

@@ -187,7 +187,7 @@ class ClipInput:
             for place, (top, bottom, left, right) in boxes.items():
                 mixed[place, :, :, top:bottom, left:right] = frames[partner[place], :, :, top:bottom, left:right]
             frames = mixed
-        return replace(batch, labels=labels), frames
+        return replace(batch, labels=labels, mixed=list(zip(partner, share))), frames
 
 
 def _blend(values, partner, share):
