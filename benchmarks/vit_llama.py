@@ -3,7 +3,8 @@
 
 Time and memory for one clip, float32 computation, CPU; attention fused and written out (q k^T, softmax, v), with the
 same weights. Every way has a process of its own: its first step shows the highest memory, from before the model was
-built on, so that weights and gradients count; the steps after it are timed. Prints Markdown.
+built on, so that weights and gradients count; the steps after it are timed, or it itself with --repeats 0. Prints
+Markdown.
 """
 
 import argparse
@@ -28,7 +29,7 @@ def parse_args(argv):
     parser.add_argument("--frames", type=int, default=16, help="frames of the clip (default: 16)")
     parser.add_argument("--crop", type=int, default=224, help="px, height and width of the clip (default: 224)")
     parser.add_argument("--dim", type=int, default=4096, help="LLaMA's width, FFN in proportion (default: 4096)")
-    parser.add_argument("--repeats", type=int, default=1, help="timed steps of each (default: 1)")
+    parser.add_argument("--repeats", type=int, default=1, help="timed steps after the first one (default: 1)")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="default: torch's own")
     parser.add_argument("--clock", choices=CLOCKS, default="wall", help="cpu: processor time, on a busy machine")
     return parser.parse_args(argv)
@@ -36,7 +37,7 @@ def parse_args(argv):
 
 def main(argv=None):
     args = parse_args(argv)
-    print(f"{machine()}; {args.threads} thread(s), {args.clock} time, {args.repeats} step(s)\n")
+    print(f"{machine()}; {args.threads} thread(s), {args.clock} time, {args.repeats} step(s) after the first\n")
     print("| frozen part | its MiB | step, fused (s) | explicit (s) | ratio | peak, fused (MiB) | explicit | ratio |")
     print("|---|---|---|---|---|---|---|---|")
     for storage in STORAGE:
@@ -77,15 +78,14 @@ def measure(storage, attention, args):
     model = build(storage, args)
     set_attention(model, attention)
     reset_peak(CPU)
-    train_step(lambda: model(clip))
-    peak = peak_bytes(CPU) - before
-    clock, times = CLOCKS[args.clock], []
-    for _ in range(args.repeats):
+    clock, times, peak = CLOCKS[args.clock], [], 0
+    for _ in range(args.repeats + 1):
         model.zero_grad(set_to_none=True)
         start = clock()
         train_step(lambda: model(clip))
         times.append(clock() - start)
-    return statistics.median(times), peak / 2**20
+        peak = peak or peak_bytes(CPU) - before
+    return statistics.median(times[1:] or times), peak / 2**20
 
 
 if __name__ == "__main__":
