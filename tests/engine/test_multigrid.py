@@ -98,6 +98,17 @@ def test_a_run(tiny_cfg, tmp_path, seen):
     assert "multigrid:" in text and "epoch 4/4" in text
 
 
+@pytest.mark.parametrize("positions", ["sincos", "learnt"])
+def test_a_run_of_the_plain_transformer(tiny_cfg, tmp_path, positions):
+    """Checkpoints of a phase of small clips are those of the full model."""
+    sizes = {"PATCH_SIZE": 16, "TUBELET_SIZE": 2, "EMBED_DIM": 16, "DEPTH": 1, "NUM_HEADS": 2, "POSITIONS": positions}
+    options = {f"VIDEO_VIT__{key}": value for key, value in sizes.items()}
+    cfg = tiny_cfg(**CYCLES, MODEL__MODEL_NAME="VideoViT", **options)
+    assert launch(train, cfg) == 0
+    weights = torch.load(tmp_path / "run/checkpoints/checkpoint_epoch_00002.pyth", weights_only=True)["model_state"]
+    build_model(cfg).load_state_dict(weights)
+
+
 def test_compute_is_that_of_the_steps(tiny_cfg):
     cfg = tiny_cfg(**CYCLES)
     model = build_model(cfg)
