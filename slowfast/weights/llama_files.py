@@ -150,11 +150,13 @@ class LlamaFiles:
         shapes = {opened.shape(entry) for opened, _ in pieces}
         if len(shapes) > 1:
             raise UserError(f"{self.path}: the files' slices of {entry} have different shapes, {sorted(shapes)}.")
+        (shape,) = shapes
+        dtype = pieces[0][0].rows(entry, 0, 1).dtype if shape else None
         dimensions = 1 if name == "norm" or name.endswith("_norm") else 2
-        if len(next(iter(shapes))) != dimensions or not pieces[0][0].rows(entry, 0, 1).is_floating_point():
+        if len(shape) != dimensions or not dtype.is_floating_point:
             raise UserError(
-                f"{self.path}: {entry} is no plain floating weight but of shape {shapes.pop()}, type "
-                f"{pieces[0][0].rows(entry, 0, 1).dtype}: quantised? Name the original checkpoint."
+                f"{self.path}: {entry} is no plain floating weight but of shape {shape}, type {dtype}: quantised? Name "
+                "the original checkpoint."
             )
         return pieces, None if dimensions == 1 else WEIGHTS[name][2]
 

@@ -83,7 +83,7 @@ def write_meta(folder, state, *, slices=1, heads=6, kv_heads=2):
         part = {}
         for name, tensor in state.items():
             along = 1 if name.endswith((".wo.weight", ".w2.weight", "tok_embeddings.weight")) else 0
-            whole = tensor.ndim == 1
+            whole = tensor.ndim < 2
             part[name] = tensor if whole else tensor.chunk(slices, dim=along)[index].clone()
         torch.save(part, folder / f"consolidated.{index:02d}.pth")
     return folder

@@ -191,6 +191,10 @@ BAD_SETS = {
         lambda folder, state: write_meta(folder, state | {"layers.1.attention.wk.weight": torch.ones(16, 48).int()}),
         r"layers\.1\.attention\.wk\.weight is no plain floating weight .*torch\.int32",
     ),
+    "a scalar": (
+        lambda folder, state: write_meta(folder, state | {"layers.1.attention.wk.weight": torch.tensor(1.0)}),
+        r"layers\.1\.attention\.wk\.weight is no plain floating weight but of shape \(\)",
+    ),
     "another activation": (
         lambda folder, state: write_hugging_face(folder, to_hugging_face(state), hidden_act="gelu"),
         r"of another language model: its activation is gelu",
