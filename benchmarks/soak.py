@@ -107,7 +107,7 @@ def processes():
 def report(parts):
     names = list(parts[0]["mib"])
     print(f"\n| clips | {' | '.join(f'{name}, MiB' for name in names)} |\n|{'---|' * (len(names) + 1)}")
-    for part in (parts[START], parts[PARTS // 2], parts[-1]):
+    for part in (parts[START], parts[len(parts) // 2], parts[-1]):
         print(f"| {part['clips']:,} | {' | '.join(str(part['mib'][name]) for name in names)} |")
 
 
