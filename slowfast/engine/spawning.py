@@ -11,9 +11,9 @@ import torch.multiprocessing as mp
 from slowfast.engine import failures
 from slowfast.utils.errors import EXIT_LOST, EXIT_PREEMPTED, EXIT_USAGE, JobError, UserError
 from slowfast.utils.logging import get_logger
-from slowfast.utils.signals import SignalCounter
+from slowfast.utils.signals import SignalCounter, end_with_parent
 
-LOOK_SEC = 1.0  # a process's data workers, which outlive it for seconds, keep its sentinel from telling of its end
+LOOK_SEC = 1.0  # where a process's data workers outlive it, they keep its sentinel from telling of its end
 
 
 class ToParent:
@@ -100,6 +100,7 @@ def _left(children, outcome, first):
 
 def _run(member, arguments, parent):
     """What a spawned process does."""
+    end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends all
     parent = ToParent(parent)
     rank, world_size = arguments[-1].rank, arguments[-1].world_size

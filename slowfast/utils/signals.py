@@ -1,11 +1,15 @@
 """Signals that ask a run to leave, counted even while the main thread is deep in C++ code."""
 
+import ctypes
+import multiprocessing
 import os
 import signal
 import socket
+import sys
 import threading
 
 SIGNALS = (signal.SIGUSR1, signal.SIGTERM)
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 class SignalCounter:
@@ -58,19 +62,31 @@ class SignalCounter:
         return len(self.names)
 
 
+def end_with_parent():
+    """On Linux, this process is killed as soon as the one that started it is gone, however that one ended.
+
+    Otherwise the workers of a killed process would keep its memory and its pipes for seconds.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if multiprocessing.parent_process().pid != os.getppid():  # it was gone before
+            os._exit(0)
+
+
 def shield_data_worker():
     """For the start of a loader's worker: a signal to the whole process tree must not cost the running batches.
 
     The training process decides when to leave, and its workers end with it: SIGTERM counts from that process alone.
     """
+    end_with_parent()
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     if hasattr(signal, "sigwaitinfo"):  # not on macOS
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-        threading.Thread(target=_end_with_parent, name="signals", daemon=True).start()
+        threading.Thread(target=_heed_parent, name="signals", daemon=True).start()
 
 
-def _end_with_parent():
+def _heed_parent():
     while signal.sigwaitinfo({signal.SIGTERM}).si_pid != os.getppid():
         pass
     os._exit(0)

@@ -92,19 +92,20 @@ save = torch.save
 
 @pytest.fixture
 def full_cfg(run_cfg):
-    """full_cfg(name, world_size, ...): 8 steps; everything on that draws or counts (dropout, drop path, moving average,
-    accumulation); validation halfway and at the end; a checkpoint a step."""
+    """full_cfg(name, world_size, ...): 8 steps; everything on that draws or counts (dropout, drop path, mixup, cutmix,
+    moving average, accumulation); validation halfway and at the end; a checkpoint a step."""
 
     def load(name, world_size, **changes):
-        batch, epochs = (6, 4) if world_size == 3 else (4, 2)
+        epochs = 2 if world_size == 2 else 4
         options = {
-            "TRAIN__BATCH_SIZE": batch,
+            "TRAIN__BATCH_SIZE": 2 * world_size,
             "TRAIN__EVAL_PERIOD": epochs // 2,
             "TRAIN__CHECKPOINT_PERIOD_ITERS": 1,
             "CHECKPOINT__KEEP_LAST": 2,
             "SOLVER__ACCUMULATE_STEPS": 2,
             "SOLVER__MAX_EPOCH": epochs,
             "SOLVER__EMA_DECAY": 0.9,
+            "MIXUP__ENABLE": True,
             "MODEL__DROPOUT_RATE": 0.3,
             "XVIT__BACKBONE__DROP_PATH_RATE": 0.3,
         }

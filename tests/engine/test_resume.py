@@ -58,8 +58,9 @@ def assert_same(a, b, where=""):
 
 @pytest.fixture
 def options(tiny_options):
-    """Everything on that draws or counts: dropout, drop path, accumulation, moving average, workers, saving often."""
+    """Everything on that draws or counts: dropout, drop path, mixup, accumulation, average, workers, saving often."""
     return tiny_options | {
+        "MIXUP.ENABLE": True,
         "MODEL.DROPOUT_RATE": 0.3,
         "XVIT.BACKBONE.DROP_PATH_RATE": 0.3,
         "SOLVER.ACCUMULATE_STEPS": 2,
