@@ -12,6 +12,9 @@ def find_multigrid_problems(cfg):
         for cycle in ("LONG_CYCLE", "SHORT_CYCLE"):
             if cfg.MULTIGRID[cycle]:
                 yield f"MULTIGRID.{cycle}", "got True, but TASK masked_pretraining hides tokens of clips of one size"
+    if cfg.SOLVER.MAX_EPOCH * cfg.MULTIGRID.EPOCH_FACTOR < 1:
+        text = f"expected enough for one epoch of SOLVER.MAX_EPOCH {cfg.SOLVER.MAX_EPOCH}"
+        yield "MULTIGRID.EPOCH_FACTOR", f"got {cfg.MULTIGRID.EPOCH_FACTOR}, {text}"
     if cfg.SOLVER.LR_DELAY_STEPS:
         text = f"got {cfg.SOLVER.LR_DELAY_STEPS}, expected 0 with MULTIGRID, whose epochs differ in their steps"
         yield "SOLVER.LR_DELAY_STEPS", text

@@ -15,6 +15,7 @@ LONG = ["MULTIGRID.LONG_CYCLE", True, "SOLVER.MAX_EPOCH", 20, "TEST.ENABLE", Fal
         (["MULTIGRID.LONG_CYCLE_FACTORS", [(0.5, 1.5)]], ["(0.5, 1.5)", "at most 1"]),
         (["MULTIGRID.LONG_CYCLE_FACTORS", [0.5, 1]], ["MULTIGRID.LONG_CYCLE_FACTORS", "pairs"]),
         (["MULTIGRID.SHORT_CYCLE_FACTORS", [0.0]], ["MULTIGRID.SHORT_CYCLE_FACTORS", "above 0"]),
+        (["MULTIGRID.SHORT_CYCLE", True, "MULTIGRID.EPOCH_FACTOR", 0.0], ["EPOCH_FACTOR", "enough for one epoch"]),
         (["MULTIGRID.EVAL_FREQ", 0], ["MULTIGRID.EVAL_FREQ", "1 or more"]),
         (["BN.NORM_TYPE", "other"], ["'sub_batchnorm'"]),
         (LONG, ["SOLVER.STEPS", "got []", "at least two"]),
