@@ -1,4 +1,4 @@
-"""Checkpoints of a run: named by position, written whole, pruned; and where a run starts from."""
+"""Checkpoints of a run: named by position, written whole, pruned, resumed from."""
 
 import os
 import re
@@ -18,14 +18,9 @@ from slowfast.utils.io import atomic_write, atomic_write_text
 from slowfast.utils.logging import get_logger
 from slowfast.weights import (
     complete,
-    fetch,
-    fill_frozen,
     frozen_digest,
-    load_pretrained,
     read_checkpoint,
     source_of,
-    start,
-    state_dict_of,
     without_frozen,
 )
 
@@ -239,48 +234,6 @@ def epochs_done(content):
     """Epochs that were finished when a checkpoint of this content was written; None if it does not say."""
     index = content.get("epoch")  # of the last finished epoch, as PySlowFast counts
     return index + 1 if isinstance(index, int) else None
-
-
-def fetch_weights(location, cfg, sha256):
-    """Local path of a checkpoint that a key names by path or URL; downloads are kept in WEIGHTS.CACHE_DIR.
-
-    Raises: UserError: there is no such file, or its SHA-256 is another one.
-    """
-    return fetch(location, sha256=sha256, cache_dir=cfg.WEIGHTS.CACHE_DIR)
-
-
-def initialise(state, cfg, checkpoints):
-    """Bring a fresh state to where training starts.
-
-    With TRAIN.AUTO_RESUME the run's own last good checkpoint; else, or without one, TRAIN.CHECKPOINT_FILE_PATH: as a
-    whole where it is a checkpoint of this trainer and TRAIN.CHECKPOINT_EPOCH_RESET is off, its weights alone otherwise;
-    without either, what the model's class starts from (`weights.start`), or random weights. A frozen part of which the
-    named file holds nothing comes from there too.
-
-    Raises: UserError naming the file where it cannot be used, or gives less than WEIGHTS.MIN_MATCHED of the backbone.
-    """
-    if distributed.is_main():
-        checkpoints.clear_temporaries()
-    path = checkpoints.last_good() if cfg.TRAIN.AUTO_RESUME else None
-    if path is not None:
-        resume(state, path, cfg)
-    elif cfg.TRAIN.CHECKPOINT_FILE_PATH:
-        path = fetch_weights(cfg.TRAIN.CHECKPOINT_FILE_PATH, cfg, cfg.WEIGHTS.TRAIN_SHA256)
-        content = complete(read_checkpoint(path), state.model, cfg, path)
-        if not cfg.TRAIN.CHECKPOINT_EPOCH_RESET and "train_state" in content:
-            resume(state, path, cfg)
-        else:
-            report = load_pretrained(state.model, state_dict_of(content, path))
-            texts = fill_frozen(state.model, cfg, report.filled)
-            if state.average is not None:
-                state.average.restart(state.model)
-            get_logger().info("\n".join([f"starting from the weights of {path}\n{report.table()}", *texts]))
-            report.require(cfg.WEIGHTS.MIN_MATCHED, path)
-    else:
-        for text in start(state.model, cfg):
-            get_logger().info(text)
-        if state.average is not None:
-            state.average.restart(state.model)
 
 
 def resume(state, path, cfg):

@@ -4,6 +4,7 @@ import torch
 
 from slowfast.config import derive
 from slowfast.datasets.build import construct_loader
+from slowfast.engine.initial import try_weights
 from slowfast.engine.multigrid import build_course, course_text, describe_course, sampler_phases
 from slowfast.engine.recipe import recipe_text, resolve_recipe
 from slowfast.models import build_model
@@ -32,6 +33,7 @@ def dry_run(cfg):
         split: construct_loader(cfg, split, world_size=processes * cfg.NUM_SHARDS, phases=phases) for split in splits
     }
     get_logger().info(describe(cfg, model, loaders))
+    try_weights(model, cfg)
     if "train" in loaders:
         sampler, lrs = loaders["train"].batch_sampler, derive.scaled_lr(cfg)
         optimizer = build_optimizer(model, cfg, lrs[0])

@@ -5,21 +5,20 @@ import torch
 from slowfast.config import derive
 from slowfast.datasets.build import construct_loader
 from slowfast.engine import watchdog
-from slowfast.engine.checkpoints import Checkpointer, epochs_done, fetch_weights
 from slowfast.engine.feed import Feed
+from slowfast.engine.initial import load_test_weights
 from slowfast.engine.metrics_log import Progress
 from slowfast.engine.plan import describe
 from slowfast.engine.precision import Precision
 from slowfast.evaluation.ensemble import ViewEnsemble
 from slowfast.evaluation.looks import look_inside
-from slowfast.evaluation.results import RunRecord, describe_checkpoint, write_test_results
+from slowfast.evaluation.results import RunRecord, write_test_results
 from slowfast.models import build_model
 from slowfast.tasks import build_task
 from slowfast.utils import distributed
-from slowfast.utils.errors import EXIT_DONE, EXIT_LOST, UserError
+from slowfast.utils.errors import EXIT_DONE, EXIT_LOST
 from slowfast.utils.logging import get_logger
 from slowfast.utils.rng import seed_torch
-from slowfast.weights import complete, load_pretrained, read_checkpoint, state_dict_of
 
 
 def test(cfg, device):
@@ -47,57 +46,6 @@ def test(cfg, device):
             get_logger().info(text)
     code = _conclude(cfg, ensemble, record) if distributed.is_main() else None
     return distributed.broadcast_object(code)
-
-
-def load_test_weights(model, cfg):
-    """Load what is to be tested: TEST.CHECKPOINT_FILE_PATH, else the run's last checkpoint, else TRAIN's file.
-
-    Returns:
-        what `describe_checkpoint` says of the file; None for random weights, if TEST.ALLOW_RANDOM_WEIGHTS is on.
-    Raises:
-        UserError: there is no file, or it does not give every parameter of the model.
-    """
-    path = _what_to_test(cfg)
-    if path is None:
-        if cfg.TEST.ALLOW_RANDOM_WEIGHTS:
-            get_logger().warning("testing RANDOM weights, as TEST.ALLOW_RANDOM_WEIGHTS says")
-            return None
-        raise UserError(
-            f"nothing to test: TEST.CHECKPOINT_FILE_PATH is empty and {cfg.OUTPUT_DIR}/checkpoints holds no "
-            "checkpoint. Train first, name a checkpoint, or set TEST.ALLOW_RANDOM_WEIGHTS True"
-        )
-    content = complete(read_checkpoint(path), model, cfg, path)
-    report = load_pretrained(model, state_dict_of(content, path))
-    get_logger().info(f"testing the weights of {path}\n{report.table()}")
-    if report.unfilled:
-        raise UserError(
-            f"{path} does not hold the tested model (MODEL.MODEL_NAME {cfg.MODEL.MODEL_NAME}): {report}. "
-            "Check the model's keys and MODEL.NUM_CLASSES against the checkpoint's"
-        )
-    if cfg.SOLVER.EMA_DECAY and cfg.SOLVER.EMA_EVALUATE:
-        _take_average(model, content, path)
-    return describe_checkpoint(path, epochs_done(content))
-
-
-def _what_to_test(cfg):
-    """Local path of the checkpoint to test; None: no key names one and the run has none."""
-    if cfg.TEST.CHECKPOINT_FILE_PATH:
-        return fetch_weights(cfg.TEST.CHECKPOINT_FILE_PATH, cfg, cfg.WEIGHTS.TEST_SHA256)
-    path = Checkpointer(cfg).last()
-    if path is None and cfg.TRAIN.CHECKPOINT_FILE_PATH:
-        path = fetch_weights(cfg.TRAIN.CHECKPOINT_FILE_PATH, cfg, cfg.WEIGHTS.TRAIN_SHA256)
-    return path
-
-
-def _take_average(model, content, path):
-    """Put the moving average that a checkpoint holds over the trained weights."""
-    average = content.get("average_state")
-    if not average:
-        raise UserError(
-            f"{path} holds no moving average of the weights, which SOLVER.EMA_EVALUATE wants tested; set it False"
-        )
-    model.load_state_dict(average, strict=False)  # frozen parameters have no average
-    get_logger().info(f"testing the moving average of {len(average)} tensors (SOLVER.EMA_EVALUATE)")
 
 
 @torch.inference_mode()

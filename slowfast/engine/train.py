@@ -9,8 +9,9 @@ from slowfast.datasets.build import construct_loader
 from slowfast.engine import preemption, watchdog
 from slowfast.engine.agreement import Agreement
 from slowfast.engine.batch_norm import set_batch_norm
-from slowfast.engine.checkpoints import Checkpointer, initialise
+from slowfast.engine.checkpoints import Checkpointer
 from slowfast.engine.feed import Feed
+from slowfast.engine.initial import initialise
 from slowfast.engine.metrics_log import MetricsLog, Progress, Throughput, format_seconds
 from slowfast.engine.multigrid import batch_norm_setting, build_course, course_text, describe_course, sampler_phases
 from slowfast.engine.plan import describe

@@ -1,5 +1,9 @@
 """--dry_run: everything checked and said, nothing written."""
 
+import torch
+
+from slowfast.models import build_model
+
 
 def test_what_a_run_will_do(run_net, tmp_path):
     ended = run_net("--dry_run", TRAIN__BATCH_SIZE=4, SOLVER__ACCUMULATE_STEPS=2, SOLVER__BASE_LR=0.5)
@@ -26,3 +30,16 @@ def test_a_batch_that_cannot_be_read(run_net, small_set, tmp_path):
     ended = run_net("--dry_run", DATA__PATH_TO_DATA_DIR=tmp_path)
     assert ended.returncode == 2
     assert "nowhere/" in ended.stderr and "DATA.PATH_PREFIX" in ended.stderr and "Traceback" not in ended.stderr
+
+
+def test_weights_are_tried(run_net, tmp_path, tiny_cfg):
+    """A file that does not fit is refused before a run is queued; one that does is reported."""
+    torch.save(build_model(tiny_cfg()).state_dict(), tmp_path / "weights.pth")
+    torch.save({"conv1.weight": torch.zeros(3)}, tmp_path / "foreign.pth")
+    ended = run_net("--dry_run", TRAIN__CHECKPOINT_FILE_PATH=tmp_path / "weights.pth")
+    assert ended.returncode == 0 and "100.0 % of the backbone's" in ended.stdout, ended.stderr
+    ended = run_net("--dry_run", TRAIN__CHECKPOINT_FILE_PATH=tmp_path / "foreign.pth")
+    assert ended.returncode == 2 and "foreign.pth" in ended.stderr
+    ended = run_net("--dry_run", TRAIN__ENABLE=False)
+    assert ended.returncode == 2 and "TEST.CHECKPOINT_FILE_PATH" in ended.stderr
+    assert not (tmp_path / "run").exists()
