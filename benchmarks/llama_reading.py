@@ -37,6 +37,7 @@ def parse_args(argv):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--keep", type=Path, default=None, help="folder where the sets stay; made if missing")
     parser.add_argument("--dim", type=int, default=4096, help="width; the rest in LLaMA's proportions (default: 4096)")
+    parser.add_argument("--held", nargs="+", choices=STORAGE, default=list(STORAGE), help="types (default: all)")
     parser.add_argument("--threads", type=int, default=1, help="default: 1")
     return parser.parse_args(argv)
 
@@ -48,10 +49,10 @@ def main(argv=None):
     with nullcontext(args.keep) if args.keep else tempfile.TemporaryDirectory() as folder:
         sets = make_sets(Path(folder), args.dim)
         for kind, path in sets.items():
-            for storage, dtype in STORAGE.items():
+            for storage in args.held:
                 with get_context("spawn").Pool(1) as pool:
                     values, highest, end, seconds = pool.apply(measure, (path, storage, args.dim, args.threads))
-                size = values * dtype.itemsize
+                size = values * STORAGE[storage].itemsize
                 sizes = [f"{part / 2**20:.0f} | {part / size:.2f}" for part in (highest, end)]
                 print(f"| {kind} | {storage} | {size / 2**20:.0f} | {' | '.join(sizes)} | {seconds:.1f} |", flush=True)
     return 0
@@ -68,12 +69,12 @@ def make_sets(folder, dim):
     shapes |= dict.fromkeys(("feed_forward.w1", "feed_forward.w3"), (ffn_dim_of(dim), dim))
     shapes |= {"feed_forward.w2": (dim, ffn_dim_of(dim)), "attention_norm": (dim,), "ffn_norm": (dim,)}
 
-    def draw(column):
-        random = torch.Generator().manual_seed(0)
+    random = torch.Generator().manual_seed(0)
+    weights = {name: torch.randn(shape, generator=random).half() for name, shape in shapes.items()}
+
+    def named(column):  # of WEIGHTS; the layers have equal numbers and places of their own in the files
         return {
-            f"{('', 'model.')[column]}layers.{layer}.{names[column]}.weight": (
-                torch.randn(shapes[name], generator=random).half()
-            )
+            f"{('', 'model.')[column]}layers.{layer}.{names[column]}.weight": weights[name].clone()
             for layer in range(LAYER - 1, LAYER + 2)
             for name, names in WEIGHTS.items()
         }
@@ -81,7 +82,7 @@ def make_sets(folder, dim):
     sharded, consolidated = (paths[kind] for kind in KINDS)
     if not (sharded / "model.safetensors.index.json").exists():
         sharded.mkdir(parents=True, exist_ok=True)
-        state = draw(1)
+        state = named(1)
         files = [f"model-{number:05d}-of-{SHARDS:05d}.safetensors" for number in range(1, SHARDS + 1)]
         places = {name: files[number % SHARDS] for number, name in enumerate(state)}
         for file in files:
@@ -89,7 +90,7 @@ def make_sets(folder, dim):
         (sharded / "model.safetensors.index.json").write_text(json.dumps({"weight_map": places}))
     if not (consolidated / "consolidated.00.pth").exists():
         consolidated.mkdir(parents=True, exist_ok=True)
-        torch.save(draw(0), consolidated / "consolidated.00.pth")
+        torch.save(named(0), consolidated / "consolidated.00.pth")
     return paths
 
 
