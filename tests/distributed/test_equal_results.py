@@ -10,7 +10,7 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from slowfast.engine.step import share_batch_statistics
+from slowfast.engine.batch_norm import share_batch_statistics
 from slowfast.engine.test import test as score_job
 from slowfast.utils import distributed
 from slowfast.utils.errors import UserError
