@@ -135,6 +135,19 @@ EXPERIMENTS = {
             max(figures[run]["top1_acc"] for run in ("frozen_trained", "frozen_random", "mlp", "no_layer")) >= 90
         ),
     ),
+    "toy_multigrid": Chain(
+        claim="toy XViT by multigrid: <= 0.6 of plain training's FLOPs, top-1 not more than 2 points below it",
+        prepare=(MAKE_TOY,),
+        runs={
+            name: ("tools/run_net.py", "--cfg", f"configs/Toy/{config}.yaml", "DATA.PATH_TO_DATA_DIR", TOY)
+            for name, config in (("plain", "xvit_toy"), ("multigrid", "xvit_toy_multigrid"))
+        },
+        told=("plain", "multigrid"),
+        holds=lambda figures: (
+            figures["multigrid"]["compute"] <= 0.6
+            and figures["multigrid"]["top1_acc"] >= figures["plain"]["top1_acc"] - 2
+        ),
+    ),
     "toy_xvit": Experiment(
         claim="toy XViT: top-1 >= 90 %; reversed clips called the opposite class >= 80 %; shuffled frames <= 60 %",
         prepare=(MAKE_TOY,),
@@ -190,7 +203,10 @@ def run_seed(name, experiment, seed):
 
 
 def run_chain(name, chain, seed):
-    """All runs of one seed, in a fresh folder: dict with "seed" and the accuracies of each of `told`."""
+    """All runs of one seed, in a fresh folder: dict with "seed" and the accuracies of each of `told`.
+
+    A run by multigrid tells its "compute", too: the forward passes' multiply-additions, over those of plain training.
+    """
     folder = REPO / "outputs" / "reproduce" / name / f"{time.strftime('%Y%m%d_%H%M%S')}_seed_{seed}"
     weights = {run: str(folder / run / "checkpoints" / "best.pyth") for run in chain.runs}
     figures = {"seed": seed}
@@ -202,6 +218,10 @@ def run_chain(name, chain, seed):
         if run in chain.told:
             result = json.loads((folder / run / "test_results.json").read_text())
             figures[run] = {key: round(value, 2) for key, value in result.items() if key.endswith("_acc")}
+            recipe = folder / run / "recipe.json"
+            multigrid = json.loads(recipe.read_text())["multigrid"] if recipe.exists() else None
+            if multigrid:
+                figures[run]["compute"] = round(multigrid["gflops"] / multigrid["plain_gflops"], 4)
         if run in chain.after:
             figures[run]["correlation"] = json.loads((folder / run / "exchange_correlation.json").read_text())["blocks"]
     return figures
