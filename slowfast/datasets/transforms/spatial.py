@@ -76,11 +76,10 @@ def scale_and_crop(clip, size, y, x, crop, *, flip=False):
     """
     assert 0 <= y <= size[0] - crop and 0 <= x <= size[1] - crop, f"crop of {crop} px at {(y, x)} leaves {size}"
     out = np.empty((len(clip), crop, crop, clip.shape[3]), dtype=np.uint8)
-    step = -1 if flip else 1
     for frame, target in zip(clip, out):
         if frame.shape[:2] != size:
-            frame = _bilinear(frame, size)
-        target[:] = frame[y : y + crop, x : x + crop][:, ::step]
+            frame = cv2.resize(frame, size[::-1], interpolation=cv2.INTER_LINEAR)
+        _put(frame[y : y + crop, x : x + crop], target, flip)
     return out
 
 
@@ -97,12 +96,16 @@ def crop_and_scale(clip, y, x, height, width, side, *, flip=False):
     inside = 0 <= y <= clip.shape[1] - height and 0 <= x <= clip.shape[2] - width
     assert inside, f"box of {height} x {width} px at {(y, x)} leaves {clip.shape[1:3]}"
     out = np.empty((len(clip), side, side, clip.shape[3]), dtype=np.uint8)
-    step = -1 if flip else 1
     for frame, target in zip(clip, out):
         box = frame[y : y + height, x : x + width]
-        target[:] = (box if box.shape[:2] == (side, side) else _bilinear(box, (side, side)))[:, ::step]
+        if (height, width) != (side, side):
+            box = cv2.resize(box, (side, side), interpolation=cv2.INTER_LINEAR)
+        _put(box, target, flip)
     return out
 
 
-def _bilinear(frame, size):
-    return cv2.resize(frame, size[::-1], interpolation=cv2.INTER_LINEAR)
+def _put(picture, target, flip):
+    if flip:
+        cv2.flip(picture, 1, dst=target)
+    else:
+        target[:] = picture
