@@ -21,6 +21,7 @@ HUES = {"red": 0.0, "lime": 0.25, "cyan": 0.5, "violet": 0.75}  # turns
 NOUNS = tuple(f"{hue}_{shape}" for shape in SHAPES for hue in HUES)
 
 DRAWING = 2  # raise it when the same seed no longer gives the same clips
+NOUN_DRAWING = 3  # the same for the kind with verbs and nouns
 MIN_SIZE = 32  # px; below this the smallest shape has no texture left
 RADIUS = (0.13, 0.30)  # of the shape, in frame sides
 SPEED = (0.07, 0.11)  # of a translation, in frame sides a frame
@@ -30,8 +31,9 @@ ZOOM_SPEED = (0.04, 0.055)  # turns a frame of the circle that runs through all 
 BACKGROUND_SPEED = 0.008  # frame sides a frame, at most
 BACKGROUND_LEVEL = (30.0, 14.0)  # mean and amplitude, of 255
 LEVELS = (255.0, 190.0)  # of the shape's two colours, of 255
-NOUN_PALENESS = 0.2  # the same, where the colour is part of a noun
 PALENESS = 0.55  # share of white in the shape's colours, so that every shape outshines the background
+NOUN_PALENESS = 0.2  # the same, where the colour is part of a noun
+NOUN_ZOOM = 0.4  # nouns are no smaller than this, so that their outline shows
 
 
 @dataclass(frozen=True)
@@ -74,9 +76,10 @@ def draw_look(rng):
 
 
 def with_noun(look, noun):
-    """The same look with the shape and the colour of NOUNS[noun]; its texture is of two shades."""
+    """The same look with the shape of NOUNS[noun], plain in its colour, and not too small."""
     hue, shape = NOUNS[noun].split("_")
-    return replace(look, outline=SHAPES[shape], colours=_colours(np.full((2, 1), HUES[hue]), NOUN_PALENESS))
+    plain = _colours(np.full((2, 1), HUES[hue]), NOUN_PALENESS)[[0, 0]]
+    return replace(look, outline=SHAPES[shape], colours=plain, zoom=_between((NOUN_ZOOM, 1.0), look.zoom))
 
 
 def clip_look(seed, split, index, noun=None):

@@ -19,7 +19,7 @@ from pathlib import Path
 import av
 from tqdm import tqdm
 
-from slowfast.datasets.toy import CLASSES, DRAWING, MIN_SIZE, NOUNS, VERBS, clip_look, draw_clip
+from slowfast.datasets.toy import CLASSES, DRAWING, MIN_SIZE, NOUN_DRAWING, NOUNS, VERBS, clip_look, draw_clip
 from slowfast.utils.command_line import run_command
 from slowfast.utils.errors import EXIT_DONE, UserError
 from slowfast.utils.io import atomic_write_text, sha256_file
@@ -71,7 +71,7 @@ def make_toy_dataset(out, *, overwrite=False, **options):
     """
     if "libx264" not in av.codecs_available:
         raise UserError(f"PyAV {av.__version__} has no libx264 here. Install PyAV's own wheel: pip install av")
-    out, options = Path(out), {**options, "drawing": DRAWING}
+    out, options = Path(out), {**options, "drawing": NOUN_DRAWING if options.get("kind") == VERB_NOUN else DRAWING}
     if options.get("kind") == MOTION:
         del options["kind"]  # a marker without it, from before there were kinds, means this one
     try:
