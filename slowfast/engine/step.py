@@ -2,7 +2,6 @@
 
 from contextlib import nullcontext
 
-from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import bf16_compress_hook
 from torch.nn.parallel import DistributedDataParallel
 
 from slowfast.config import derive
@@ -94,23 +93,3 @@ class OptimizerStep:
         scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
         return total, names, norms
-
-
-def wrap_for_training(model, device, *, find_unused_parameters=False, comm_hook=""):
-    """The model, in DistributedDataParallel where there are several processes.
-
-    Args:
-        find_unused_parameters: the loss does not depend on every trained parameter.
-        comm_hook: "bf16": gradients are rounded to bfloat16 while they are summed; "": summed as they are.
-    """
-    if distributed.world_size() == 1:
-        return model
-    wrapped = DistributedDataParallel(
-        model,
-        device_ids=[device.index] if device.type == "cuda" else None,
-        gradient_as_bucket_view=True,
-        find_unused_parameters=find_unused_parameters,
-    )
-    if comm_hook == "bf16":
-        wrapped.register_comm_hook(None, bf16_compress_hook)
-    return wrapped

@@ -10,6 +10,7 @@ from slowfast.engine import preemption, watchdog
 from slowfast.engine.agreement import Agreement
 from slowfast.engine.batch_norm import set_batch_norm
 from slowfast.engine.checkpoints import Checkpointer
+from slowfast.engine.data_parallel import wrap_for_training
 from slowfast.engine.feed import Feed
 from slowfast.engine.initial import initialise
 from slowfast.engine.metrics_log import MetricsLog, Progress, Throughput, format_seconds
@@ -18,7 +19,7 @@ from slowfast.engine.plan import describe
 from slowfast.engine.preemption import Preempted
 from slowfast.engine.recipe import recipe_text, resolve_recipe, write_recipe
 from slowfast.engine.state import TrainState
-from slowfast.engine.step import OptimizerStep, wrap_for_training
+from slowfast.engine.step import OptimizerStep
 from slowfast.engine.validate import averages, validate
 from slowfast.models import build_model
 from slowfast.solver.ema import MovingAverage

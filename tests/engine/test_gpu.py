@@ -84,7 +84,7 @@ def test_the_benchmark_names_the_device(tiny_cfg, tmp_path):
 
 def test_nccl_with_one_rank():
     """The wrapper that training uses with several GPUs, over NCCL: gradients are those of the bare model."""
-    from slowfast.engine.step import wrap_for_training
+    from slowfast.engine.data_parallel import wrap_for_training
 
     store = dist.HashStore()
     dist.init_process_group("nccl", store=store, rank=0, world_size=1)
