@@ -5,7 +5,18 @@ from slowfast.evaluation.results import describe_checkpoint
 from slowfast.utils import distributed
 from slowfast.utils.errors import UserError
 from slowfast.utils.logging import get_logger
-from slowfast.weights import complete, fetch, fill_frozen, load_pretrained, read_checkpoint, start, state_dict_of
+from slowfast.weights import (
+    NEW,
+    class_rows,
+    complete,
+    fetch,
+    fill_frozen,
+    has_other_classes,
+    load_pretrained,
+    read_checkpoint,
+    start,
+    state_dict_of,
+)
 
 
 def initialise(state, cfg, checkpoints):
@@ -41,8 +52,9 @@ def initialise(state, cfg, checkpoints):
 
 def _start_from(path, content, model, cfg):
     """Fill a model with a checkpoint's weights, say what fitted; UserError below WEIGHTS.MIN_MATCHED."""
-    report = load_pretrained(model, state_dict_of(content, path))
-    texts = fill_frozen(model, cfg, report.filled)
+    rows, mapping = class_rows(cfg)
+    report = load_pretrained(model, state_dict_of(content, path), rows)
+    texts = mapping + fill_frozen(model, cfg, report.filled)
     get_logger().info("\n".join([f"starting from the weights of {path}\n{report.table()}", *texts]))
     report.require(cfg.WEIGHTS.MIN_MATCHED, path)
 
@@ -84,8 +96,12 @@ def load_test_weights(model, cfg):
             "checkpoint. Train first, name a checkpoint, or set TEST.ALLOW_RANDOM_WEIGHTS True"
         )
     content = complete(read_checkpoint(path), model, cfg, path)
-    report = load_pretrained(model, state_dict_of(content, path))
-    get_logger().info(f"testing the weights of {path}\n{report.table()}")
+    state = state_dict_of(content, path)
+    rows, mapping = class_rows(cfg) if has_other_classes(model, state) else (None, [])  # a run's own: mapped already
+    report = load_pretrained(model, state, rows)
+    get_logger().info("\n".join([f"testing the weights of {path}\n{report.table()}", *mapping]))
+    if rows is not None and NEW in rows:
+        raise UserError(f"{path} lacks classes that are to be tested ({mapping[-1]}); train them first")
     if report.unfilled:
         raise UserError(
             f"{path} does not hold the tested model (MODEL.MODEL_NAME {cfg.MODEL.MODEL_NAME}): {report}. "

@@ -34,7 +34,7 @@ class VideoViT(nn.Module):
         num_classes: K; 0: no classifier, the output is the pooled feature (B, D).
         num_frames, crop_size: frames, and px of a side, of the clips whose grid the positions are made for.
         patch_size, tubelet_size: of a token, in px and in frames.
-        embed_dim, depth, num_heads, mlp_ratio: of the blocks.
+        embed_dim, depth, num_heads, mlp_ratio, mlp_dim: of the blocks; mlp_dim goes before mlp_ratio.
         in_channels: C.
         class_token: put a learnt token in front of the patches.
         pooling: "mean", over the patch tokens, then a LayerNorm, as published; "token", the first token, with a
@@ -50,6 +50,9 @@ class VideoViT(nn.Module):
     Raises: ConfigError naming the keys of sizes that do not fit.
     """
 
+    SECTION = "VIDEO_VIT"  # of the config, in messages
+    RESIZING = "bicubic"  # of positions, in space
+
     def __init__(
         self,
         num_classes,
@@ -62,6 +65,7 @@ class VideoViT(nn.Module):
         depth=12,
         num_heads=12,
         mlp_ratio=4.0,
+        mlp_dim=None,
         in_channels=3,
         class_token=False,
         pooling="mean",
@@ -85,6 +89,7 @@ class VideoViT(nn.Module):
             num_heads=num_heads,
             pooling=pooling,
             positions=positions,
+            section=self.SECTION,
         )
         if problems:
             raise ConfigError(problems)
@@ -99,6 +104,7 @@ class VideoViT(nn.Module):
                 embed_dim,
                 num_heads,
                 mlp_ratio=mlp_ratio,
+                mlp_dim=mlp_dim,
                 key_bias=False,
                 norm_eps=NORM_EPS,
                 dropout=dropout,
@@ -203,7 +209,7 @@ class VideoViT(nn.Module):
         if self.cls_token is not None:
             x = torch.cat([self.cls_token.expand(x.shape[0], -1, -1), x], dim=1)  # (B, N, D)
         grid = self.patch_embed.grid(clip.shape[2:])
-        return x + resize_positions(self.pos_embed, self.grid, grid, self.num_prefix)
+        return x + resize_positions(self.pos_embed, self.grid, grid, self.num_prefix, mode=self.RESIZING)
 
     def pool(self, x):
         """x: tokens after the blocks (B, N, D) -> feature of the clip (B, D)."""
@@ -212,17 +218,19 @@ class VideoViT(nn.Module):
         return self.norm(x[:, 0])
 
 
-def size_problems(*, num_frames, crop_size, patch_size, tubelet_size, embed_dim, depth, num_heads, pooling, positions):
+def size_problems(
+    *, num_frames, crop_size, patch_size, tubelet_size, embed_dim, depth, num_heads, pooling, positions, section
+):
     """What does not fit together, one sentence each, in the names of the config keys; empty when all is well."""
     problems = [
-        f"VIDEO_VIT.{key} {value} must be at least 1."
+        f"{section}.{key} {value} must be at least 1."
         for key, value in (("EMBED_DIM", embed_dim), ("DEPTH", depth))
         if value < 1
     ]
-    problems += vit.multiple_problem(num_frames, "DATA.NUM_FRAMES", tubelet_size, "VIDEO_VIT.TUBELET_SIZE")
-    problems += vit.multiple_problem(crop_size, "DATA.TRAIN_CROP_SIZE", patch_size, "VIDEO_VIT.PATCH_SIZE")
-    problems += vit.divisor_problem(num_heads, "VIDEO_VIT.NUM_HEADS", embed_dim, "VIDEO_VIT.EMBED_DIM")
+    problems += vit.multiple_problem(num_frames, "DATA.NUM_FRAMES", tubelet_size, f"{section}.TUBELET_SIZE")
+    problems += vit.multiple_problem(crop_size, "DATA.TRAIN_CROP_SIZE", patch_size, f"{section}.PATCH_SIZE")
+    problems += vit.divisor_problem(num_heads, f"{section}.NUM_HEADS", embed_dim, f"{section}.EMBED_DIM")
     for key, value, known in (("POOLING", pooling, POOLINGS), ("POSITIONS", positions, POSITIONS)):
         if value not in known:
-            problems.append(f"VIDEO_VIT.{key} '{value}' is unknown; known: {', '.join(known)}.")
+            problems.append(f"{section}.{key} '{value}' is unknown; known: {', '.join(known)}.")
     return problems

@@ -4,7 +4,7 @@
 tools/check_parity.py stand on this; the models know nothing of it.
 """
 
-from slowfast.parity import video_vit, videomae, vit_llama, xvit
+from slowfast.parity import eva_video, video_vit, videomae, vit_llama, xvit
 from slowfast.parity.case import Case, read_case
 from slowfast.parity.compare import Result, check_case
 from slowfast.parity.subject import BUILDERS, Subject, build_subject, builds
@@ -17,6 +17,7 @@ __all__ = [
     "build_subject",
     "builds",
     "check_case",
+    "eva_video",
     "read_case",
     "video_vit",
     "videomae",

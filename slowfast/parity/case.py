@@ -52,7 +52,10 @@ def read_case(path):
         described = {
             "system": manifest.get("reference_variant") or manifest["system"],
             "hyper_parameters": manifest["hyper_parameters"],
-            "value_tolerance": _tolerance(tolerance.get("outputs_and_features"), Tolerance(1e-4, 1e-5, False)),
+            "value_tolerance": _tolerance(
+                tolerance.get("outputs_and_features", tolerance if "rtol" in tolerance else None),
+                Tolerance(1e-4, 1e-5, False),
+            ),
             "gradient_tolerance": _tolerance(tolerance.get("gradients"), Tolerance(1e-4, 1e-5, True)),
         }
     except (AttributeError, KeyError, TypeError, ValueError) as error:

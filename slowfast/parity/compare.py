@@ -67,7 +67,7 @@ def check_case(case, *, dtype=torch.float32, attention="sdpa", act_checkpoint=Fa
     report = load_weights(subject.model, case.tensors["weight"])
     report = replace(report, missing=[name for name in report.missing if name not in subject.filled])
     problems = [] if report.complete else [f"weights: {report}"]
-    known = {*GROUPS, *subject.sources}
+    known = {*GROUPS, *subject.sources, *subject.targets}
     unknown = [group for group in case.tensors if group not in known]
     problems += [f"tensors {group}/* are of a group that is not compared" for group in unknown]
     has_layers = next(subject.model.parameters(), None) is not None  # a case may also be of arithmetic alone
@@ -83,7 +83,7 @@ def check_case(case, *, dtype=torch.float32, attention="sdpa", act_checkpoint=Fa
     values = _run(subject, case, inputs)
     values |= {f"unit_{name}": function(case.units[name][0].to(dtype)) for name, function in _units(subject, case)}
     deviations = []
-    for name, expected, tolerance in _expected(case):
+    for name, expected, tolerance in _expected(case, subject):
         actual = values.get(name)
         if actual is None:
             problems.append(f"{name}: not computed")
@@ -130,12 +130,15 @@ def _units(subject, case):
     return [(name, subject.units[name]) for name in case.units if name in subject.units]
 
 
-def _expected(case):
+def _expected(case, subject):
     """(name, reference, tolerance) of every tensor that the case lets us compare."""
     value, gradient = case.value_tolerance, case.gradient_tolerance
     for group, tolerance in (("output", value), ("feature", value), ("grad", gradient), ("grad_input", gradient)):
         for name, tensor in case.tensors[group].items():
             yield f"{group}/{name}", tensor, tolerance
+    for group in subject.targets:
+        for name, tensor in case.tensors.get(group, {}).items():
+            yield f"output/{group}/{name}", tensor, value
     for tensor in case.tensors["loss"].values():
         yield "loss", tensor.reshape(1), value
     for name, (_, output) in case.units.items():

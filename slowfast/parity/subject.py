@@ -23,6 +23,7 @@ class Subject:
     feature_modules: the case's feature name -> name of the module in `model` whose output it is, or (name, index) for
         one of several outputs.
     units: unit name -> function of the unit's input, for layers that a case also gives alone.
+    targets: groups of tensors beside the usual ones that `run` gives, as "<group>/<name>".
     filled: names of the model's entries that the builder took from `sources`, groups of tensors beside the usual ones.
     """
 
@@ -30,6 +31,7 @@ class Subject:
     run: Callable
     feature_modules: Mapping
     units: Mapping = field(default_factory=dict)
+    targets: Collection = ()
     filled: Collection = ()
     sources: Collection = ()
 

@@ -1,7 +1,9 @@
-"""Files that name the classes: one name a line, a table `id,name`, or JSON `{"name": id}`."""
+"""Files that name the classes: one name a line, a table `id,name`, or JSON `{"name": id}`; and lines of aliases."""
 
 import csv
 import json
+import re
+from difflib import get_close_matches
 from pathlib import Path
 
 from slowfast.utils.errors import UserError
@@ -34,6 +36,64 @@ def read_label_map(path):
             raise UserError(f"{path}: number {number} stands for both {names[number]!r} and {name!r}")
         names[number] = name
     return dict(sorted(names.items()))
+
+
+def plain(name):
+    """A class name as it is compared: no capitals, quotes, underscores or doubled spaces."""
+    return re.sub(r"[\s_]+", " ", name.replace('"', "").replace("'", "")).strip().casefold()
+
+
+def read_classes(path):
+    """Names of a label file in the order of their numbers, which must be 0, 1, ... without gaps.
+
+    Raises: UserError: unreadable, doubled names, missing numbers.
+    """
+    names = read_label_map(path)
+    if list(names) != list(range(len(names))):
+        gap = next(number for number in range(len(names)) if number not in names)
+        raise UserError(f"{path}: class {gap} is missing; numbers must go from 0 to {len(names) - 1}")
+    first = {}
+    for number, name in names.items():
+        if plain(name) in first:
+            raise UserError(f"{path}: {name!r} stands for class {first[plain(name)]} and for class {number}")
+        first[plain(name)] = number
+    return list(names.values())
+
+
+def read_aliases(path, sides):
+    """dict plain name -> its plain alias, "" where the line leaves it empty.
+
+    Args:
+        path: lines `name,alias`; "#" opens a comment.
+        sides: {whose names the first are: these names, whose the second are: these names}, for check and message.
+    Raises: UserError: a line that is no pair, an unknown name, a name that comes twice.
+    """
+    here, there = sides
+    try:
+        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot read {path}: {error}") from None
+    known = {whose: {plain(name) for name in names} for whose, names in sides.items()}
+    aliases = {}
+    for number, line in enumerate(lines, start=1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        row = [plain(field) for field in next(csv.reader([line], skipinitialspace=True))]
+        if len(row) != 2:
+            raise UserError(f"{path}:{number}: got {line!r}, expected 'name of {here},name of {there}'")
+        for name, whose in zip(row, sides):
+            if name not in known[whose] and (name or whose == here):
+                raise UserError(f"{path}:{number}: {name!r} is no class of {whose}{nearest(name, known[whose])}")
+        if row[0] in aliases:
+            raise UserError(f"{path}:{number}: {row[0]!r} has an alias already")
+        aliases[row[0]] = row[1]
+    return aliases
+
+
+def nearest(name, known):
+    """ " (nearest: 'x')" for the known name that looks most like `name`, "" where none does."""
+    close = get_close_matches(name, list(known), n=1)
+    return f" (nearest: {close[0]!r})" if close else ""
 
 
 def _json_pairs(path, text):

@@ -3,11 +3,14 @@
 import re
 from dataclasses import dataclass, field, replace
 
+import torch
+
 from slowfast.utils.errors import UserError
 from slowfast.weights.rules import rename, rules_of
 
 KIND = re.compile(r"(.*?)(?:(?<=\.)(weight|bias))?")
 NUMBER = re.compile(r"(?<=\.)\d+(?=\.)")
+NEW = -1  # row of a class that the file's classifier does not have
 NAMES_SHOWN = 6  # in a sentence
 LINES_SHOWN = 12  # of a kind, in a table
 
@@ -149,25 +152,33 @@ def load_weights(model, state_dict):
     )
 
 
-def load_pretrained(model, state_dict):
+def load_pretrained(model, state_dict, class_rows=None):
     """As load_weights, after the model's rules have given entries of other models their names and shapes.
 
     Args:
         model: module on any device; changed in place. Its rules: `weights.rules`.
         state_dict: name -> tensor, from read_state_dict.
+        class_rows: for each class of the model the row of the file's classifier, NEW: it keeps the model's own; None:
+            the classifier is taken as it is.
     Returns:
         LoadReport.
+    Raises:
+        UserError: class_rows names rows that the file has not, or the model's rules know no classifier; what the
+            model's rules refuse.
     """
     rules, own = rules_of(model), model.state_dict()
     key_map, (state, dropped, origins) = _best_names(state_dict, rules, own)
+    shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
     state = rules.prepare(state)
+    if class_rows is not None:
+        state = _with_classes(state, rules, own, class_rows)
     resized = []
     for name, tensor in state.items():
-        if name in own and tensor.shape != own[name].shape:
-            fitted = rules.fitted(name, tensor, own[name].shape)
-            if fitted is not None:
-                state[name] = fitted
-                resized.append((name, tuple(tensor.shape), tuple(fitted.shape)))
+        fits = name in own and tensor.shape == own[name].shape
+        fitted = tensor if fits or name not in own else rules.fitted(name, tensor, own[name].shape)
+        if name in own and fitted is not None and shapes.get(name, fitted.shape) != fitted.shape:
+            state[name] = fitted
+            resized.append((name, shapes[name], tuple(fitted.shape)))
     report = load_weights(model, state)
     names = {name for name, *_ in resized}
     return replace(
@@ -180,10 +191,41 @@ def load_pretrained(model, state_dict):
     )
 
 
+def has_other_classes(model, state_dict):
+    """Whether a file's classifier has another number of classes than the model's."""
+    rules, own = rules_of(model), model.state_dict()
+    state = _best_names(state_dict, rules, own)[1][0]
+    return any(rules.is_classifier(name) and len(state[name]) != len(own[name]) for name in own.keys() & state.keys())
+
+
+def _with_classes(state, rules, own, class_rows):
+    """The state with the rows of its classifier that the model's classes have there."""
+    rows, state = torch.as_tensor(class_rows), dict(state)
+    names = [name for name in state if rules.is_classifier(name) and name in own]
+    names = [name for name in names if state[name].shape[1:] == own[name].shape[1:]]
+    if not names:
+        raise UserError("WEIGHTS.CLASS_*: the checkpoint holds no classifier that this model knows; leave them empty")
+    for name in names:
+        if rows.max() >= len(state[name]):
+            raise UserError(
+                f"WEIGHTS.CLASS_*: class number {rows.max()} of the checkpoint is asked for, but its {name} has "
+                f"{len(state[name])} classes, 0 to {len(state[name]) - 1}; give the list that it was trained with"
+            )
+        values = own[name].to(state[name].device, state[name].dtype, copy=True)
+        values[rows != NEW] = state[name][rows[rows != NEW]]
+        state[name] = values
+    return state
+
+
 def _best_names(state_dict, rules, own):
     """(name of a key map, what `rename` gives with it): the names that cover most of the model's."""
     tried = [(name, rename(state_dict, key_map)) for name, key_map in {"": {}, **rules.key_maps}.items()]
-    return max(tried, key=lambda found: len(own.keys() & found[1][0].keys()))  # the first of equals
+    return max(tried, key=lambda found: _coverage(found[1][0], own))  # the first of equals
+
+
+def _coverage(renamed, own):
+    """(entries of the model that are there, entries without a place in it, negative)."""
+    return len(own.keys() & renamed.keys()), -len(renamed.keys() - own.keys())
 
 
 def _grouped(names):

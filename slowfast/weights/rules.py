@@ -21,16 +21,21 @@ class WeightRules:
     key_maps: name for the report -> key map, tried beside the names as they are; the one that fits most entries wins.
     fit: pattern of the model's names -> function (tensor, shape) that gives the tensor this shape, or None.
     head: patterns of the model's names that belong to no backbone, so that a checkpoint need not hold them.
+    classifier: patterns of those with a row a class.
     prepare: function of a state dict under the model's names that gives it as the model holds it.
     """
 
     key_maps: Mapping[str, Mapping] = field(default_factory=dict)
     fit: Mapping[str, Callable] = field(default_factory=dict)
     head: tuple = ()
+    classifier: tuple = ()
     prepare: Callable = lambda state: state
 
     def is_head(self, name):
         return any(_expression(pattern).fullmatch(name) for pattern in self.head)
+
+    def is_classifier(self, name):
+        return any(_expression(pattern).fullmatch(name) for pattern in self.classifier)
 
     def fitted(self, name, tensor, shape):
         """`tensor` as the model's entry `name` of `shape`; None where no rule can do that."""

@@ -56,4 +56,5 @@ def video_vit(model):
             "patch_embed.proj.weight": inflate,
         },
         head=("head.*", "fc_norm.*"),
+        classifier=("head.{weight,bias}",),
     )

@@ -47,6 +47,18 @@ SMALL = {
         "VIT_LLAMA.NUM_KV_HEADS": 2,
         "VIT_LLAMA.FFN_DIM": 56,
     },
+    "EVAVideo": {
+        "DATA.NUM_FRAMES": 6,
+        "DATA.TRAIN_CROP_SIZE": 24,
+        "DATA.TEST_CROP_SIZE": 32,
+        "EVA_VIDEO.PATCH_SIZE": 8,
+        "EVA_VIDEO.TUBELET_SIZE": 2,
+        "EVA_VIDEO.EMBED_DIM": 20,
+        "EVA_VIDEO.DEPTH": 2,
+        "EVA_VIDEO.NUM_HEADS": 4,
+        "EVA_VIDEO.MLP_DIM": 44,
+        "EVA_VIDEO.HEAD_INIT_SCALE": 1.0,
+    },
     "VideoMAE": {
         "TASK": "masked_pretraining",
         "DATA.NUM_FRAMES": 6,

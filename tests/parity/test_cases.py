@@ -33,7 +33,8 @@ def test_every_committed_case_has_a_builder_and_gradients():
 
 @in_every_way
 @pytest.mark.parametrize(
-    "pattern", ["xvit_*.json", "videomae_finetune_*.json", "videomae_pretrain_*.json", "vit_llama_*.json"]
+    "pattern",
+    ["xvit_*.json", "videomae_finetune_*.json", "videomae_pretrain_*.json", "vit_llama_*.json", "eva_*.json"],
 )
 def test_reference_cases(reference_dir, pattern, how):
     paths = sorted((reference_dir / "parity").glob(pattern))

@@ -16,6 +16,7 @@ class Block(nn.Module):
         dim: width D of the tokens.
         num_heads: attention heads; a divisor of dim.
         mlp_ratio: width of the MLP over dim.
+        mlp_dim: width of the MLP, where mlp_ratio does not say it.
         qkv_bias, key_bias: see Attention.
         norm_eps: eps of both LayerNorms.
         dropout: drop-out after the attention's projection and after the MLP.
@@ -32,6 +33,7 @@ class Block(nn.Module):
         num_heads,
         *,
         mlp_ratio=4.0,
+        mlp_dim=None,
         qkv_bias=True,
         key_bias=True,
         norm_eps=1e-5,
@@ -54,7 +56,7 @@ class Block(nn.Module):
             mix_keys_values=mix_keys_values,
         )
         self.norm2 = nn.LayerNorm(dim, eps=norm_eps)
-        self.mlp = Mlp(dim, int(dim * mlp_ratio), dropout=dropout, hidden_dropout=hidden_dropout)
+        self.mlp = Mlp(dim, mlp_dim or int(dim * mlp_ratio), dropout=dropout, hidden_dropout=hidden_dropout)
         self.drop_path = DropPath(drop_path, fold=fold)
 
     def forward(self, x):
