@@ -43,6 +43,7 @@ class SlowFastClips:
         return sampling.clip_indices(len(video), start, span, num_frames, video.timestamps)
 
 
+@dataclass(frozen=True)
 class SlowFastSegments:
     """PySlowFast's and XViT's Something-Something: a frame from each of num_frames segments of the whole video."""
 
@@ -56,6 +57,7 @@ class SlowFastSegments:
         return sampling.segment_indices(len(video), num_frames, sampling.segment_place(clip))
 
 
+@dataclass(frozen=True)
 class CharadesClips:
     """PySlowFast's Charades: every sampling_rate-th frame; the last test clip ends with the video."""
 
@@ -76,6 +78,7 @@ class CharadesClips:
         return len(video) - ((num_frames - 1) * sampling_rate + 1)
 
 
+@dataclass(frozen=True)
 class VideoMAEDense:
     """VideoMAE's and CAST's Kinetics: frames sampling_rate apart, whatever the video's rate."""
 
@@ -89,6 +92,7 @@ class VideoMAEDense:
         return sampling.dense_view_indices(len(video), sampling_rate, num_frames, clip, num_clips)
 
 
+@dataclass(frozen=True)
 class VideoMAESegments:
     """VideoMAE's and CAST's Something-Something and EPIC: a frame from each of num_frames segments of the video."""
 
@@ -102,6 +106,7 @@ class VideoMAESegments:
         return sampling.spread_indices(len(video), num_frames, clip, num_clips)
 
 
+@dataclass(frozen=True)
 class EvaSegments(VideoMAESegments):
     """EVA's: segments as above; of several test clips each one is drawn as a training clip is.
 

@@ -4,6 +4,7 @@ import torch
 
 from slowfast.config import derive
 from slowfast.datasets.build import construct_loader
+from slowfast.datasets.transforms.build import describe_training
 from slowfast.engine.initial import try_weights
 from slowfast.engine.multigrid import build_course, course_text, describe_course, sampler_phases
 from slowfast.engine.recipe import recipe_text, resolve_recipe
@@ -89,6 +90,7 @@ def _describe_training(cfg, loader):
         ("learning rate", f"{base:g} after scaling, warm-up from {start:g}, cosine end {end:g}"),
         ("steps", _describe_steps(build_course(cfg), loader.batch_sampler.steps_in)),
         ("precision", derive.precision(cfg)),
+        *describe_training(cfg, loader.dataset).items(),
     ]
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from slowfast.config import derive
 from slowfast.datasets.build import construct_loader
+from slowfast.datasets.transforms.build import describe_training
 from slowfast.engine import preemption, watchdog
 from slowfast.engine.agreement import Agreement
 from slowfast.engine.batch_norm import set_batch_norm
@@ -100,6 +101,7 @@ class Trainer:
             atomic_write_text(Path(cfg.OUTPUT_DIR) / "config.yaml", cfg.dump())
             get_logger().info(describe(cfg, model, {"train": self.train_loader, "val": self.val_loader}))
             recipe = resolve_recipe(cfg, model, optimizer, self.course, self.steps_in)
+            recipe["augmentation"] = describe_training(cfg, self.train_loader.dataset)
             recipe["multigrid"] = describe_course(cfg, self.course, self.train_loader.batch_sampler, model)
             get_logger().info(recipe_text(recipe))
             if recipe["multigrid"]:

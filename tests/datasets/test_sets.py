@@ -117,6 +117,24 @@ def test_ssv2_layouts(layout, build, tmp_path):
     assert (drawn >= [0, 5, 10, 14]).all() and (drawn <= [5, 10, 14, 19]).all() and len(np.unique(drawn, axis=0)) > 3
 
 
+DIRECTIONS = {"Pulling something from left to right": "0", "Pulling something from right to left": "2"}
+
+
+def test_ssv2_is_mirrored_with_its_label_or_not_at_all(build, tmp_path):
+    """Videos 11 and 7 are pulled to the right and to the left; mirrored, the other way."""
+    (tmp_path / "something-something-v2-labels.json").write_text(json.dumps(DIRECTIONS))
+    rows = [{"id": n, "template": name.replace("something", "[something]")} for n, name in zip(("11", "7"), DIRECTIONS)]
+    (tmp_path / "something-something-v2-train.json").write_text(json.dumps(rows))
+    for name in ("11", "7"):
+        write_pictures(tmp_path / name, 20)
+    plain = build("ssv2", "train", DATA__RANDOM_FLIP=True)
+    assert not any(plain[epoch, 0, None].drawn.flipped for epoch in range(12))
+    swapped = build("ssv2", "train", DATA__RANDOM_FLIP=True, DATA__FLIP_SWAPS_LABELS=True)
+    for video, (as_is, mirrored) in enumerate(((0, 2), (2, 0))):
+        samples = [swapped[epoch, video, None] for epoch in range(12)]
+        assert {(sample.drawn.flipped, sample.label) for sample in samples} == {(False, as_is), (True, mirrored)}
+
+
 def test_ssv2_that_cannot_be(build, tmp_path):
     with pytest.raises(UserError, match=r"has no list for 'val'"):
         build("ssv2", "val")

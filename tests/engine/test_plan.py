@@ -16,6 +16,7 @@ def test_what_a_run_will_do(run_net, tmp_path):
         "8 clips an optimizer step (4 a machine x 1 machine(s) x 2 micro-steps)",
         "0.5 after scaling",
         "4 an epoch, 2 epochs",
+        "TrainTransform(crop=JitteredCrop(scales=(32, 32), crop_size=32, inverse_scale=False), flip=False",
         "first train batch: frames (4, 3, 4, 32, 32)",
         "first test batch: frames (4, 3, 4, 32, 32)",
     ):

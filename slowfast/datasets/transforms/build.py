@@ -101,3 +101,17 @@ def _mixing(cfg):
             group_size=mixup.GROUP_SIZE,
         )
     return Mixing(cfg.TRAIN.MIXUP_ALPHA, group_size=mixup.GROUP_SIZE) if cfg.TRAIN.MIXUP_ALPHA > 0 else None
+
+
+def describe_training(cfg, dataset):
+    """What training draws, as words: {"frames", "pixels", "erasing", "mixing", "clips of a video"}.
+
+    Args: dataset: the train split's VideoDataset.
+    """
+    return {
+        "frames": repr(dataset.rule),
+        "pixels": repr(dataset.transforms[CENTRE]),
+        "erasing": repr(_erasing(cfg)),
+        "mixing": repr(_mixing(cfg)),
+        "clips of a video": dataset.num_samples,
+    }
