@@ -11,7 +11,7 @@ from slowfast.datasets.collate import collate
 from slowfast.engine.feed import Feed
 from slowfast.engine.multigrid import build_course, sampler_phases
 from slowfast.evaluation.class_names import class_names_of
-from slowfast.evaluation.sheets import ShownClip
+from slowfast.evaluation.sheets import MOST_FRAMES, ShownClip
 from slowfast.tasks import build_task
 from slowfast.utils.errors import UserError
 from slowfast.utils.logging import get_logger
@@ -34,30 +34,30 @@ def shown_batches(cfg, *, epoch, num):
         batch, frames = next(iter(Feed.from_cfg(cfg, islice(loader, 1), CPU, train_task=task)))
         count = len(batch) // loader.dataset.num_samples
         places = [first + again for first in range(min(num, count)) for again in range(0, len(batch), count)]
-        clips = [_shown(cfg, loader.dataset, batch, frames, place) for place in places]
+        clips = [_shown(cfg, task, loader.dataset, batch, frames, place) for place in places]
         yield "train", f"training, epoch {epoch}, first batch of {len(batch)} clips", clips
         loader = construct_loader(cfg, "val")
-        yield "val", "validation", _evaluated(cfg, loader.dataset, range(min(num, loader.dataset.num_videos)))
+        yield "val", "validation", _evaluated(cfg, task, loader.dataset, range(min(num, loader.dataset.num_videos)))
     if cfg.TEST.ENABLE:
         data = construct_loader(cfg, "test").dataset
         for view in range(data.num_views):
             items = [video * data.num_views + view for video in range(min(num, data.num_videos))]
             clip, crop = divmod(view, cfg.TEST.NUM_SPATIAL_CROPS)
             heading = f"test, view {view} of {data.num_views}: clip {clip}, crop {crop}"
-            yield f"test_view_{view:02d}", heading, _evaluated(cfg, data, items)
+            yield f"test_view_{view:02d}", heading, _evaluated(cfg, task, data, items)
 
 
-def _evaluated(cfg, dataset, items):
+def _evaluated(cfg, task, dataset, items):
     batch = collate([dataset[0, item, None] for item in items])
     for video in batch.unreadable:
         get_logger().error(f"unreadable video {video.path}: {video.reason}")
     if not len(batch):
         raise UserError(f"not one of the first {len(items)} videos can be read; check DATA.PATH_PREFIX")
     batch, frames = next(iter(Feed.from_cfg(cfg, [batch], CPU)))
-    return [_shown(cfg, dataset, batch, frames, place) for place in range(len(batch))]
+    return [_shown(cfg, task, dataset, batch, frames, place) for place in range(len(batch))]
 
 
-def _shown(cfg, dataset, batch, frames, place):
+def _shown(cfg, task, dataset, batch, frames, place):
     record, indices, drawn = dataset.records[batch.video_ids[place]], batch.indices[place], batch.drawn[place]
     with dataset.open_video(record) as reader:
         source = reader.get(indices[len(indices) // 2 : len(indices) // 2 + 1])[0]
@@ -65,12 +65,12 @@ def _shown(cfg, dataset, batch, frames, place):
     y, x, height, width = (round(side) for side in drawn.box)
     done = ["mirrored"] * drawn.flipped + list(drawn.operations) + _mixed_text(batch, place)
     details = [
-        f"frames {' '.join(map(str, indices.tolist()))}",
+        _frames_text(indices.tolist()),
         f"box of {height} x {width} px at ({y}, {x}) of {source.shape[0]} x {source.shape[1]}",
         *([", ".join(done)] if done else []),
     ]
     return ShownClip(
-        _pixels(cfg, frames[place]),
+        _pixels(cfg, _visible(task, frames[place], batch.labels[place])),
         indices.tolist(),
         source,
         drawn.box,
@@ -79,11 +79,25 @@ def _shown(cfg, dataset, batch, frames, place):
     )
 
 
+def _frames_text(numbers):
+    told = numbers if len(numbers) <= MOST_FRAMES else [*numbers[:4], "...", *numbers[-4:]]
+    return f"frames {' '.join(map(str, told))}"
+
+
 def _mixed_text(batch, place):
     if not batch.mixed or batch.mixed[place][1] == 1.0:
         return []
     partner, share = batch.mixed[place]
     return [f"{share:.2f} of it, the rest of video {batch.video_ids[partner]}"]
+
+
+def _visible(task, frames, label):
+    """Frames (C, T, H, W) as the network sees them: tokens that masked pre-training hides are grey."""
+    if not hasattr(task, "reconstruct"):
+        return frames
+    one, hidden = frames[None], label[None]
+    mean, std = (torch.tensor(values).view(-1, 1, 1, 1) for values in (task.mean, task.std))
+    return (task.reconstruct(one, hidden, task.targets(one, hidden))[1, 0] - mean) / std
 
 
 def _pixels(cfg, frames):

@@ -53,6 +53,28 @@ def test_evaluation_is_shown_as_it_is(tiny_cfg):
         assert clip.numbers == [2, 4, 6, 9] and "mirrored" not in clip.details
 
 
+def test_what_masked_pretraining_hides_is_grey(tiny_cfg):
+    """Half of four patches of 16 px: two of them are grey in every frame, the others are the clip's."""
+    options = {
+        "VIDEO_VIT__PATCH_SIZE": 16,
+        "VIDEO_VIT__EMBED_DIM": 48,
+        "VIDEO_VIT__DEPTH": 1,
+        "VIDEO_VIT__NUM_HEADS": 3,
+    }
+    cfg = tiny_cfg(
+        TASK="masked_pretraining",
+        MODEL__MODEL_NAME="VideoMAE",
+        MODEL__LOSS_FUNC="mse",
+        TEST__ENABLE=False,
+        VIDEO_MAE__MASK_RATIO=0.5,
+        **options,
+    )
+    _, _, clips = next(shown_batches(cfg, epoch=0, num=1))
+    patches = clips[0].frames.reshape(4, 2, 16, 2, 16, 3)
+    grey = (np.abs(patches.astype(int) - 127) <= 1).all(axis=(0, 2, 4, 5))
+    assert grey.sum() == 2 and clips[0].title.startswith("4 tokens hidden")
+
+
 @pytest.mark.parametrize("words", [["--num", "0"], ["--epoch", "-1"]])
 def test_usage(words):
     with pytest.raises(SystemExit):
