@@ -16,8 +16,8 @@ from slowfast.utils.rng import numpy_rng
 CLASSES = ("left", "right", "up", "down", "clockwise", "counter_clockwise", "approach", "recede")  # pairs: label ^ 1
 
 VERBS = ("left", "right")  # of the kind with verbs and nouns: twins under reversal, so that no set of frames tells
-SHAPES = {"disc": 0, "triangle": 1, "star": 3}  # index into OUTLINES
-HUES = {"red": 0.0, "lime": 0.25, "cyan": 0.5, "violet": 0.75}  # turns
+SHAPES = {"disc": 0, "triangle": 1}  # index into OUTLINES
+HUES = {"red": 0.0, "yellow": 1 / 6, "green": 1 / 3, "cyan": 1 / 2, "blue": 2 / 3, "magenta": 5 / 6}  # turns
 NOUNS = tuple(f"{hue}_{shape}" for shape in SHAPES for hue in HUES)
 
 DRAWING = 2  # raise it when the same seed no longer gives the same clips

@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Write the toy data set: eight motions of a textured shape as H.264 files, with lists in the Kinetics format.
 
---kind verb_noun: two motions of twelve shapes, three outlines in four colours, with lists of video, verb, noun as
+--kind verb_noun: two motions of twelve shapes, two outlines in six colours, with lists of video, verb, noun as
 EPIC-KITCHENS-100 has them, and under nouns/ lists of the nouns alone in the Kinetics format.
 """
 
