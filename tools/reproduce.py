@@ -103,7 +103,7 @@ EXPERIMENTS = {
         prepare=(
             (
                 *("tools/prepare/make_toy_dataset.py", "--kind", "verb_noun", "--out", TOY_VERB_NOUN),
-                *("--size", "32", "--train_per_class", "130", "--val_per_class", "10"),
+                *("--size", "32", "--train_per_class", "80", "--val_per_class", "10"),
             ),
         ),
         runs={
