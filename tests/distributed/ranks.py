@@ -65,7 +65,7 @@ class Ranks:
                 _run(job, cfg, place, folder, prepare)
             self.ranks.append(Rank(pid, folder, number))
 
-    def wait(self, timeout=60):
+    def wait(self, timeout=180):
         """Until all have ended; their exit codes. Those that have not by then are killed."""
         end = time.monotonic() + timeout
         while any(rank.poll() is None for rank in self.ranks) and time.monotonic() < end:

@@ -35,7 +35,8 @@ def random_moment(seed):
     kind = str(rng.choice([*PHASES, "validating", *SAVING, "any time"]))
     world_size = int(rng.integers(2, 5))
     rank = 0 if kind in SAVING else int(rng.integers(world_size))
-    step = STEPS // 2 * int(rng.integers(1, 3)) if kind == "validating" else int(rng.integers(1, STEPS + 1))
+    last = STEPS - 2 if kind in SAVING else STEPS  # some saves of the same step are one
+    step = STEPS // 2 * int(rng.integers(1, 3)) if kind == "validating" else int(rng.integers(1, last + 1))
     return kind, step, rank, world_size
 
 
