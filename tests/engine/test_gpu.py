@@ -7,13 +7,14 @@ import torch
 import torch.distributed as dist
 
 from slowfast.datasets.collate import ClipBatch
-from slowfast.datasets.transforms.device import ClipInput
+from slowfast.datasets.transforms.device import ClipInput, Mixing, RandomErasing
 from slowfast.datasets.transforms.normalize import Normalize
 from slowfast.engine.benchmark import benchmark
 from slowfast.engine.feed import Feed
 from slowfast.engine.launch import launch
 from slowfast.engine.test import test as test_job
 from slowfast.engine.train import train
+from slowfast.solver.losses import soft_targets
 from slowfast.solver.optimizer import build_optimizer
 from slowfast.utils import memory
 
@@ -66,6 +67,21 @@ def test_prefetched_batches_are_the_loader_s(tiny_cfg):
         expected = (clip.float() / 255 - 0.5) / 0.5
         torch.testing.assert_close(normalized.cpu(), expected, rtol=0, atol=1e-5)
         assert batch.frames.is_cuda
+
+
+def test_erasing_and_mixing_there_are_those_of_the_cpu():
+    """The same boxes, partners and shares; noise is the device's own, zeros are not."""
+    generator = torch.Generator().manual_seed(0)
+    frames = torch.randint(0, 256, (8, 3, 4, 32, 32), dtype=torch.uint8, generator=generator)
+    labels, normalize = torch.arange(8), Normalize([0.5, 0.5, 0.5], [0.5, 0.5, 0.5])
+    batch = ClipBatch(frames, labels, labels, torch.zeros(8, dtype=torch.int64), epoch=2)
+    parts = (RandomErasing(0.5, "const"), Mixing(0.8, 1.0, smoothing=0.1))
+    results = []
+    for device in ("cpu", DEVICE):
+        clip_input = ClipInput(normalize.to(device), *parts, soft_labels=lambda y, s: soft_targets(y, 8, s), seed=3)
+        results.append(clip_input(batch.to(device)))
+    for ours, theirs in ((results[0][1], results[1][1]), (results[0][0].labels, results[1][0].labels)):
+        torch.testing.assert_close(theirs.cpu(), ours)
 
 
 def test_peak_memory_is_the_allocator_s():

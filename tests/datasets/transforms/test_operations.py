@@ -62,13 +62,14 @@ def test_all_are_compared():
 
 @pytest.mark.parametrize("name", COLOURS)
 def test_colours(name):
-    """Within one step of rounding; statistics are those of each frame."""
+    """Pillow's bytes, some within one step of rounding; statistics are those of each frame."""
     amount, function = COLOURS[name]
     frames = clip()
     before = frames.copy()
     got = OPERATIONS[name](frames, amount, "bicubic")
     assert got.dtype == np.uint8 and got.shape == frames.shape and np.array_equal(frames, before)
-    assert np.abs(got - by_pillow(frames, function)).max() <= 1
+    rounded = ("AutoContrast", "Color", "Sharpness")
+    assert np.abs(got - by_pillow(frames, function)).max() <= (1 if name in rounded else 0)
 
 
 @pytest.mark.parametrize("name", SHAPES)
