@@ -23,6 +23,8 @@ from slowfast.utils.command_line import run_command
 from slowfast.utils.errors import EXIT_DONE, EXIT_LOST, ConfigError
 from slowfast.utils.logging import get_logger
 
+SMALLEST = 112  # px, height of a frame in a picture
+
 
 def parse_args(argv):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -66,7 +68,9 @@ class Reconstruction:
                 error = (prediction - task.targets(one, hidden)).square().mean().item()
                 clips = task.reconstruct(one, hidden, prediction)[:, 0]  # (3, C, T, H, W)
                 clips = clips.flip(1) if cfg.DATA.REVERSE_INPUT_CHANNEL else clips
-                write_png(folder / f"video_{batch.video_ids[i]:05d}_mse_{error:.4f}.png", strips(clips))
+                write_png(
+                    folder / f"video_{batch.video_ids[i]:05d}_mse_{error:.4f}.png", strips(clips, smallest=SMALLEST)
+                )
             left -= len(batch.labels)
             if left <= 0:
                 break

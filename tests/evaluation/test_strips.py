@@ -17,5 +17,10 @@ def test_frames_lie_in_rows_of_time(tmp_path):
             frame = (clips[row, :, t].permute(1, 2, 0).clamp(0, 1) * 255).round().numpy()
             assert np.array_equal(picture[y : y + 5, x : x + 6], frame)
     assert (picture[5 : 5 + GAP] == GAP_VALUE).all() and (picture[:, 6 : 6 + GAP] == GAP_VALUE).all()
+    larger = strips(clips, smallest=11)  # three times as high
+    assert larger.shape == (2 * 15 + GAP, 4 * 18 + 3 * GAP, 3)
+    assert np.array_equal(larger[1:15:3, 1:18:3], picture[:5, :6]) and np.array_equal(
+        strips(clips, smallest=5), picture
+    )
     write_png(tmp_path / "new" / "a.png", picture)
     assert np.array_equal(cv2.imread(str(tmp_path / "new" / "a.png"))[..., ::-1], picture)
