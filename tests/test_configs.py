@@ -13,9 +13,11 @@ from slowfast.datasets.transforms.crops import JitteredCrop, MultiScaleCrop
 from slowfast.datasets.transforms.device import Mixing
 from slowfast.datasets.transforms.policies import AutoAugment
 from slowfast.datasets.transforms.views import TrainTransform
+from slowfast.engine.multigrid import build_course
 from slowfast.models import build_model
 from slowfast.models.complexity import count_parameters
 from slowfast.solver.optimizer import build_optimizer
+from slowfast.solver.schedules import build_schedule
 from slowfast.tasks import build_task
 from tests.recipes import check_augmentation
 
@@ -200,6 +202,46 @@ def test_recipes_of_xvit(recipes, file, recipe):
     assert derive.precision(cfg) == "fp32"
 
 
+@pytest.mark.parametrize("file", ["k722", "k400", "k600", "k700"])
+def test_recipes_of_eva(recipes, file):
+    path = CONFIGS / f"Kinetics/eva_video_1b_{file}.yaml"
+    intermediate = file == "k722"
+    eva = recipes["EVA_video"]
+    published = eva["common"] | eva["k722_intermediate" if intermediate else "k400"] | eva.get(file, {})
+    cfg = load_cfg(path, num_shards=16 if intermediate else 8)
+    assert (derive.effective_batch(cfg), cfg.NUM_GPUS * cfg.NUM_SHARDS) == (256, 128 if intermediate else 64)
+    steps = 16 if intermediate else 32
+    one_machine = load_cfg(path, ["SOLVER.ACCUMULATE_STEPS", str(steps), "TRAIN.BATCH_SIZE", str(256 // steps)])
+    assert derive.effective_batch(one_machine) == 256 and derive.scaled_lr(one_machine) == derive.scaled_lr(cfg)
+    solver, data, aug = cfg.SOLVER, cfg.DATA, cfg.AUG
+    assert (solver.OPTIMIZING_METHOD, list(solver.BETAS), solver.EPS) == ("adamw", published["betas"], published["eps"])
+    assert (solver.WEIGHT_DECAY, solver.ZERO_WD_1D_PARAM) == (published["weight_decay"], True)
+    assert (solver.BASE_LR, solver.LAYER_DECAY) == (published["lr"], published["layer_decay"])
+    assert (solver.MAX_EPOCH, solver.WARMUP_EPOCHS) == (published["epochs"], published["warmup_epochs"])
+    assert solver.CLIP_GRAD_L2NORM is solver.CLIP_GRAD_VAL is None and not solver.EMA_DECAY
+    schedule = build_schedule(cfg, build_course(cfg), *derive.scaled_lr(cfg), steps_per_epoch=100)
+    last = published["lr"] / 100 if intermediate else published["min_lr"]
+    assert schedule(solver.MAX_EPOCH - 1e-9) == pytest.approx(last, rel=1e-3)
+    assert cfg.EVA_VIDEO.DROP_PATH_RATE == published["drop_path"] and cfg.MODEL.ACT_CHECKPOINT
+    assert data.NUM_FRAMES == published["frames"]
+    assert data.SAMPLING == "eva" and derive.crop_rule(cfg) == "eva"
+    for key, values in (("MEAN", "mean_0_255"), ("STD", "std_0_255")):
+        assert [255 * value for value in data[key]] == pytest.approx(published["normalisation"][values])
+    transform, done = build_transforms(cfg, "train")[1], build_clip_input(cfg, torch.device("cpu"), build_task(cfg))
+    assert transform.crop == MultiScaleCrop(224, (1, 0.875, 0.75, 0.66), 5) and transform.flip
+    assert transform.policy is None and done.erasing is None
+    assert (list(aug.COLOR_STRENGTHS), aug.COLOR_PROB, aug.GREY_PROB) == ([0.4, 0.4, 0.2, 0.1], 0.8, 0.2)
+    assert aug.COLOR_PER_FRAME
+    if intermediate:
+        assert (done.mixing.mixup_alpha, done.mixing.cutmix_alpha) == (published["mixup"], published["cutmix"])
+        assert done.mixing.switch_probability == published["switch_to_cutmix_probability"]
+    else:
+        assert done.mixing is None
+        assert f"# published  top-1 {published['reported_top1']}" in path.read_text()
+    assert derive.label_smoothing(cfg) == published["label_smoothing"]
+    assert published["test_views"].startswith(f"{cfg.TEST.NUM_ENSEMBLE_VIEWS} temporal x {cfg.TEST.NUM_SPATIAL_CROPS} ")
+
+
 @pytest.mark.parametrize(
     "file, fact",
     [
@@ -213,6 +255,10 @@ def test_recipes_of_xvit(recipes, file, recipe):
         ("Kinetics/videomae_s16_k400_pretrain", "videomae_pretrain_s16"),
         ("EPIC/videomae_b16_epic_pretrain", "videomae_pretrain_b16"),
         ("Kinetics/videomae_l16_k400_pretrain", "videomae_pretrain_l16"),
+        ("Kinetics/eva_video_1b_k722", "eva_1b_video_k722_8f"),
+        ("Kinetics/eva_video_1b_k400", "eva_1b_video_k400_16f"),
+        ("Kinetics/eva_video_1b_k600", "eva_1b_video_k600_16f"),
+        ("Kinetics/eva_video_1b_k700", "eva_1b_video_k700_16f"),
     ],
 )
 def test_parameters_as_published(reference_dir, file, fact):
