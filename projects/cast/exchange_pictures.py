@@ -17,7 +17,10 @@ PANEL = 112  # px, height and width of a picture in the grid
 GAP = 4  # px
 FILM_PANEL = 256  # px
 FILM_RATE = 4  # frames a second
-HEAT = 0.55  # share of the map in an overlay where it is largest
+LABEL = 84  # px, width of the column of texts before a row of pictures
+HEAT = 0.75  # share of HEAT_COLOUR in an overlay where the map is largest
+HEAT_COLOUR = (255, 96, 0)
+LEAST_EXCESS = 0.5  # of the even share; a map that never exceeds it by more stays faint
 
 
 @looks_inside("CAST")
@@ -43,7 +46,7 @@ def draw_exchange(model, cfg, dataset, device):
 
 def exchange_grid(frames, maps):
     """One picture: the frames; below each the places that its moment asks; then a row for each asking time: the share
-    that each place gives to the time of the column.
+    that each place gives to the time of the column. What exceeds its even share is lit.
 
     Args:
         frames: uint8 (F, H, W, 3). maps: ExchangeMaps of one clip.
@@ -53,9 +56,10 @@ def exchange_grid(frames, maps):
     seen = [cv2.resize(frame, (PANEL, PANEL)) for frame in frames[1::TUBELET_SIZE]]
     places = attended_places(maps)[0].cpu().numpy()  # (T, S)
     times = maps.times[0].permute(1, 2, 0).cpu().numpy()  # (T asking, T asked, S)
-    rows = [seen, [overlay(seen[t], places[t], maps.grid, places.max()) for t in range(steps)]]
-    rows += [[overlay(seen[u], times[t, u], maps.grid, times.max()) for u in range(steps)] for t in range(steps)]
-    return _tiled(rows)
+    rows = [seen, _lit_row(seen, excess(places), maps.grid)]
+    rows += [_lit_row(seen, asked, maps.grid) for asked in excess(times, axis=1)]
+    texts = ["frames", "places asked", *(f"time {step + 1} asks" for step in range(steps))]
+    return _tiled([[_text(text), *row] for text, row in zip(texts, rows)])
 
 
 def exchange_film(frames, maps):
@@ -64,26 +68,44 @@ def exchange_film(frames, maps):
     Args: as exchange_grid. Returns: uint8 (F, height, width, 3); both sides are even.
     """
     places, times = attended_places(maps)[0].cpu().numpy(), attended_times(maps)[0].cpu().numpy()  # (T, S)
+    heats = excess(places), excess(times, axis=0)
     film = []
     for index, frame in enumerate(frames):
         step = index // TUBELET_SIZE
         plain = cv2.resize(frame, (FILM_PANEL, FILM_PANEL))
-        panels = [overlay(plain, heat[step], maps.grid, heat.max()) for heat in (places, times)]
-        film.append(_tiled([[plain, *panels]]))
+        film.append(_tiled([[plain, *(overlay(plain, heat[step], maps.grid) for heat in heats)]]))
     return np.stack(film)
 
 
-def overlay(frame, weights, grid, largest):
-    """A frame (H, W, 3) under a heat map of weights (S,), as strong as they are beside `largest`."""
+def excess(weights, axis=-1):
+    """How far weights exceed their even share, beside the one that does most: [0, 1], as `weights`.
+
+    Args: axis: over which the weights sum to 1.
+    """
+    above = (weights * weights.shape[axis] - 1).clip(0)
+    return above / max(above.max(), LEAST_EXCESS)
+
+
+def overlay(frame, heat, grid):
+    """A frame (H, W, 3) in which the places (S,) of the patch grid are lit by `heat` in [0, 1]."""
     height, width = frame.shape[:2]
-    heat = (weights.reshape(grid[1:]) / max(largest, 1e-12)).astype(np.float32)
-    heat = cv2.resize(heat, (width, height), interpolation=cv2.INTER_NEAREST)[..., None]
-    colours = cv2.applyColorMap(np.uint8(255 * heat.clip(0, 1)), cv2.COLORMAP_INFERNO)[..., ::-1]
-    return np.uint8(frame * (1 - HEAT) + colours * HEAT)
+    heat = heat.reshape(grid[1:]).astype(np.float32)
+    share = HEAT * cv2.resize(heat, (width, height), interpolation=cv2.INTER_NEAREST)[..., None]
+    return np.uint8(frame * (1 - share) + np.array(HEAT_COLOUR) * share)
+
+
+def _lit_row(frames, heat, grid):
+    return [overlay(frame, places, grid) for frame, places in zip(frames, heat)]
+
+
+def _text(text):
+    """A white picture (PANEL, LABEL, 3) with black words."""
+    picture = np.full((PANEL, LABEL, 3), 255, np.uint8)
+    return cv2.putText(picture, text, (2, PANEL // 2), cv2.FONT_HERSHEY_SIMPLEX, 0.36, (0, 0, 0), 1, cv2.LINE_AA)
 
 
 def _tiled(rows):
-    """Pictures of one size, row by row, with white gaps; the size is even."""
+    """Pictures of one height in a row, row by row, with white gaps."""
     framed = [[np.pad(one, ((0, GAP), (0, GAP), (0, 0)), constant_values=255) for one in row] for row in rows]
     return np.concatenate([np.concatenate(row, axis=1) for row in framed])
 

@@ -88,9 +88,11 @@ def test_pictures(tmp_path):
     maps = ExchangeMaps(torch.full((1, 4, 4, 4), 0.25), torch.full((1, 4, 4, 4), 0.25), (4, 2, 2))
     maps.places[0, 2, :] = torch.tensor([0.0, 0.0, 0.0, 1.0])
     grid = exchange_grid(frames, maps)
-    assert grid.shape[0] == (2 + 4) * (112 + 4) and grid.shape[1] == 4 * (112 + 4)
-    panel = grid[116 : 116 + 112, 2 * 116 : 2 * 116 + 112].astype(int).sum(axis=-1)  # places asked at the third time
-    assert panel[56:, 56:].mean() > panel[:56, :56].mean() + 100
+    assert grid.shape[0] == (2 + 4) * (112 + 4) and grid.shape[1] == 84 + 4 + 4 * (112 + 4)
+    seen, asked = (grid[y : y + 112, 88 + 2 * 116 : 88 + 2 * 116 + 112].astype(float) for y in (0, 116))  # third time
+    assert np.array_equal(asked[:56], seen[:56])  # less than their even share
+    expected = 0.25 * seen[56:, 56:] + 0.75 * np.array([255, 96, 0])
+    assert np.abs(asked[56:, 56:] - expected).max() <= 1
     write_png(tmp_path / "a.png", grid)
     assert (cv2.imread(str(tmp_path / "a.png"))[..., ::-1] == grid).all()
     write_film(tmp_path / "a.mp4", exchange_film(frames, maps))
