@@ -99,6 +99,7 @@ def full_cfg(run_cfg):
     def load(name, world_size, **changes):
         epochs = 2 if world_size == 2 else 4
         options = {
+            "DIST__TIMEOUT_SEC": 30,  # no launcher looks after these ranks: those that wait for each other end by this
             "TRAIN__BATCH_SIZE": 2 * world_size,
             "TRAIN__EVAL_PERIOD": epochs // 2,
             "TRAIN__CHECKPOINT_PERIOD_ITERS": 1,
