@@ -42,7 +42,7 @@ class _Listener(threading.Thread):
     def run(self):
         told, leave_at = 0, None
         sources = [self.signals.reader] + ([self.parent] if self.parent is not None else [])
-        while True:
+        while not self.closing:  # its wake-up may have been taken in with another signal, a worker's end say
             left = None if leave_at is None else max(0.0, leave_at - time.monotonic())
             ready = connection.wait(sources, left)
             if self.closing:

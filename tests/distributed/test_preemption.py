@@ -7,7 +7,9 @@ import time
 
 import pytest
 
+from slowfast.engine.preemption import _Listener
 from slowfast.engine.test import test as score_job
+from slowfast.utils.signals import SignalCounter
 from tests.distributed.ranks import at
 from tests.engine.test_resume import assert_same
 from tests.engine.test_resume import start as start_run_net
@@ -32,6 +34,23 @@ def cfg(run_cfg):
         return run_cfg(name, **(options | changes))
 
     return load
+
+
+def test_the_end_is_heard_with_another_signal(tmp_path):
+    """A data worker's end wakes the listener too; the job may end before it has looked what it was."""
+
+    class EndsMeanwhile(SignalCounter):
+        def collect(self):
+            listener.closing = True
+            self.wake()
+            return super().collect()
+
+    with EndsMeanwhile() as signals:
+        listener = _Listener(signals, tmp_path, 60)
+        listener.start()
+        signals.wake()
+        listener.join(10)
+        assert not listener.is_alive()
 
 
 @pytest.mark.parametrize("number, rank, save_async", [(signal.SIGUSR1, 1, False), (signal.SIGTERM, 0, True)])
