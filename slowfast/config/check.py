@@ -51,7 +51,7 @@ AT_LEAST = {
         *("SOLVER.GAMMA", "MULTIGRID.EPOCH_FACTOR", "MULTIGRID.LR_BATCH_POWER"),
         *("XVIT.INIT_STD", "XVIT.POS_INIT_STD", "XVIT.TEMP_INIT_STD", "XVIT.FC_INIT_STD"),
         *("SOLVER.BASE_LR", "SOLVER.COSINE_END_LR", "SOLVER.WARMUP_START_LR", "SOLVER.WARMUP_EPOCHS"),
-        *("SOLVER.BASE_LR_BATCH_SIZE", "SOLVER.LR_DELAY_STEPS", "SOLVER.EPS"),
+        *("SOLVER.BASE_LR_BATCH_SIZE", "SOLVER.LR_DELAY_STEPS", "SOLVER.EPS", "TRAIN.MEMORY_LIMIT_GIB"),
         *("SOLVER.WEIGHT_DECAY", "BN.WEIGHT_DECAY", "SOLVER.DAMPENING"),
         *("XVIT.PATCH_SIZE", "XVIT.EMBED_DIM", "XVIT.DEPTH", "XVIT.NUM_HEADS", "XVIT.MLP_RATIO"),
         *("VIDEO_VIT.EMBED_DIM", "VIDEO_VIT.DEPTH", "VIDEO_VIT.NUM_HEADS"),
@@ -206,6 +206,14 @@ def _name_lists(cfg):
             yield key, f"got {names!r}, expected {example}"
 
 
+def _kept_activations(cfg):
+    kept, known = cfg.MODEL.ACT_CHECKPOINT_KEEP, ("attention", "linear")
+    if not set(kept) <= set(known):
+        yield "MODEL.ACT_CHECKPOINT_KEEP", f"got {kept!r}, expected a list of {', '.join(known)}"
+    elif kept and not cfg.MODEL.ACT_CHECKPOINT:
+        yield "MODEL.ACT_CHECKPOINT_KEEP", f"got {kept!r} without MODEL.ACT_CHECKPOINT, which is False; set it True"
+
+
 def _cosine(cfg):
     solver = cfg.SOLVER
     if not cfg.TRAIN.ENABLE or solver.LR_POLICY != "cosine":
@@ -289,6 +297,7 @@ _CHECKS = (
     (("SOLVER.STEPS", "SOLVER.MAX_EPOCH", "SOLVER.LR_DELAY_STEPS", "MULTIGRID.EPOCH_FACTOR"), find_multigrid_problems),
     (("DATA.TRAIN_JITTER_SCALES", "DATA.TRAIN_CROP_SIZE"), _crops),
     (("TRAIN.BATCH_SIZE", "NUM_GPUS", "NUM_PROCS", "MIXUP.GROUP_SIZE"), find_augmentation_problems),
+    ((), _kept_activations),
     (("DATA.STD",), _normalisation),
     (("SOLVER.BETAS",), _betas),
     (("TASK",), _task),

@@ -16,7 +16,7 @@ from slowfast.config.derive import num_processes
 from slowfast.engine import failures, preemption, watchdog
 from slowfast.engine.places import Place, given_place
 from slowfast.engine.spawning import run_spawned
-from slowfast.utils import distributed
+from slowfast.utils import distributed, memory
 from slowfast.utils.errors import EXIT_PREEMPTED, ConfigError, JobError, UserError
 from slowfast.utils.logging import get_logger, setup_logging
 
@@ -114,6 +114,8 @@ def take_part(job, cfg, place, parent=None):
     """
     device = _device(cfg, place)
     torch.set_num_threads(cfg.NUM_THREADS or max(1, distributed.available_cores() // place.local_size))
+    if device.type == "cpu":
+        memory.return_freed()
     report = _print_report if parent is None else parent.failed
     launcher = os.getppid() if place.starter == "torchrun" else None  # srun ends its processes, spawned ones hear of it
     watched = partial(watchdog.watching, cfg.DIST.TIMEOUT_SEC, report=report, launcher=launcher)

@@ -6,6 +6,7 @@ from slowfast.config import derive
 from slowfast.datasets.build import construct_loader
 from slowfast.datasets.transforms.build import describe_training
 from slowfast.engine.initial import try_weights
+from slowfast.engine.memory_plan import describe_memory, fit_batch, plan_memory
 from slowfast.engine.multigrid import build_course, course_text, describe_course, sampler_phases
 from slowfast.engine.recipe import recipe_text, resolve_recipe
 from slowfast.models import build_model
@@ -24,6 +25,8 @@ def dry_run(cfg):
 
     Raises: UserError for whatever would stop the run at its start; a batch in which no video could be read.
     """
+    device = torch.device("cuda" if cfg.NUM_GPUS and torch.cuda.is_available() else "cpu")
+    cfg = fit_batch(cfg, device) if cfg.TRAIN.ENABLE else cfg
     model = build_model(cfg)
     build_task(cfg)
     splits = (["train", "val"] if cfg.TRAIN.ENABLE else []) + (["test"] if cfg.TEST.ENABLE else [])
@@ -33,7 +36,8 @@ def dry_run(cfg):
     loaders = {
         split: construct_loader(cfg, split, world_size=processes * cfg.NUM_SHARDS, phases=phases) for split in splits
     }
-    get_logger().info(describe(cfg, model, loaders))
+    further = describe_memory(plan_memory(cfg, model, device), device) if cfg.TRAIN.ENABLE else []
+    get_logger().info(describe(cfg, model, loaders, further))
     try_weights(model, cfg)
     if "train" in loaders:
         sampler, lrs = loaders["train"].batch_sampler, derive.scaled_lr(cfg)
@@ -52,12 +56,13 @@ def dry_run(cfg):
         get_logger().info(f"first {split} batch: frames {tuple(batch.frames.shape)}, labels {batch.labels.tolist()}")
 
 
-def describe(cfg, model, loaders):
+def describe(cfg, model, loaders, further=()):
     """A table of what follows from configuration, model and data.
 
     Args:
         model: built, on any device but meta.
         loaders: dict split ("train", "val", "test") -> this process's DataLoader.
+        further: rows (name, text) that go before the last one.
     """
     total, trainable = count_parameters(model)
     crop = cfg.DATA.TEST_CROP_SIZE
@@ -70,7 +75,7 @@ def describe(cfg, model, loaders):
     rows += [(split, _describe_split(split, loader)) for split, loader in loaders.items()]
     if "train" in loaders:
         rows += _describe_training(cfg, loaders["train"])
-    rows.append(("outputs", cfg.OUTPUT_DIR))
+    rows += [*further, ("outputs", cfg.OUTPUT_DIR)]
     return "\n".join(f"{name:>16}  {text}" for name, text in rows)
 
 

@@ -14,6 +14,7 @@ from slowfast.engine.checkpoints import Checkpointer
 from slowfast.engine.data_parallel import wrap_for_training
 from slowfast.engine.feed import Feed
 from slowfast.engine.initial import initialise
+from slowfast.engine.memory_plan import fit_batch
 from slowfast.engine.metrics_log import MetricsLog, Progress, Throughput, format_seconds
 from slowfast.engine.multigrid import batch_norm_setting, build_course, course_text, describe_course, sampler_phases
 from slowfast.engine.plan import describe
@@ -47,7 +48,7 @@ def train(cfg, device):
         UserError: unusable data or checkpoint; a loss that is not finite; a checkpoint that cannot be written.
     """
     with preemption.politely():
-        trainer = Trainer(cfg, device)
+        trainer = Trainer(fit_batch(cfg, device), device)
         try:
             while trainer.state.epoch < trainer.course.max_epoch:
                 trainer.train_epoch()

@@ -1,5 +1,6 @@
 """The registry of backbones and the one way to build one from a config."""
 
+from slowfast.models.layers.block import set_act_checkpoint
 from slowfast.models.trainable import select_trainable
 from slowfast.utils.errors import ConfigError
 from slowfast.utils.registry import Registry
@@ -26,6 +27,8 @@ def build_model(cfg):
     Raises: ConfigError for an unregistered name, or for sizes that the model cannot take.
     """
     model = MODEL_REGISTRY.get(cfg.MODEL.MODEL_NAME).from_cfg(cfg)
+    if cfg.MODEL.ACT_CHECKPOINT_KEEP:
+        set_act_checkpoint(model, True, cfg.MODEL.ACT_CHECKPOINT_KEEP)
     select_trainable(model, trainable=cfg.MODEL.TRAINABLE, freeze=cfg.MODEL.FREEZE)
     if cfg.MODEL.COMPILE:
         model.compile()

@@ -196,3 +196,12 @@ def test_weights():
         assert "expected a number in [0, 1]" in the_problem("WEIGHTS.MIN_MATCHED", value)
     for key in ("WEIGHTS.TRAIN_SHA256", "WEIGHTS.TEST_SHA256"):
         assert "expected the 64 hex digits" in the_problem(key, "0a" * 31)
+
+
+@pytest.mark.parametrize(
+    "on, keep, told",
+    [(True, ["mlp"], "expected a list of attention, linear"), (False, ["linear"], "ACT_CHECKPOINT, which is False")],
+)
+def test_kept_activations(on, keep, told):
+    with pytest.raises(ConfigError, match=told):
+        load_cfg(None, ["MODEL.ACT_CHECKPOINT", str(on), "MODEL.ACT_CHECKPOINT_KEEP", str(keep)])

@@ -64,6 +64,7 @@ def test_own_keys_are_the_documented_ones(reference_defaults):
             for key in ("PATH", "RANDOM", "FIRST_LAYER", "NUM_LAYERS", "LOAD_NORM", "DTYPE", "BETWEEN")
         ),
         *(f"VIT_LLAMA.{key}" for key in ("DIM", "NUM_HEADS", "NUM_KV_HEADS", "FFN_DIM", "NORM_EPS")),
+        *("TRAIN.AUTO_BATCH", "TRAIN.MEMORY_LIMIT_GIB", "MODEL.ACT_CHECKPOINT_KEEP"),
         *(f"EVA_VIDEO.{key}" for key in ("SIZE", "EMBED_DIM", "DEPTH", "NUM_HEADS", "MLP_DIM", "PATCH_SIZE")),
         *(f"EVA_VIDEO.{key}" for key in ("TUBELET_SIZE", "DROP_PATH_RATE", "INIT_STD", "HEAD_INIT_SCALE")),
         *(f"EVA_VIDEO.{key}" for key in ("PRETRAIN_NUM_FRAMES", "PRETRAIN_CROP_SIZE", "INTERPOLATE")),

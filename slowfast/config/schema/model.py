@@ -14,4 +14,5 @@ def add(cfg):
     cfg.MODEL.TRAINABLE = []  # names of parameters or modules, '*' for any text: train only these; [] = all
     cfg.MODEL.FREEZE = []  # names as above: do not train these
     cfg.MODEL.ACT_CHECKPOINT = False  # recompute activations in the backward pass: less memory, more time
+    cfg.MODEL.ACT_CHECKPOINT_KEEP = []  # what is kept all the same: attention, linear (their outputs)
     cfg.MODEL.COMPILE = False  # torch.compile the model, at the first step of each clip shape; for long runs on a GPU

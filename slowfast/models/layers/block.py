@@ -1,12 +1,25 @@
 """The pre-norm transformer block, and a stack of them that may trade time for memory."""
 
+from functools import partial
+
 import torch
 from torch import nn
-from torch.utils.checkpoint import checkpoint
+from torch.utils.checkpoint import checkpoint, create_selective_checkpoint_contexts
 
 from slowfast.models.layers.attention import Attention
 from slowfast.models.layers.drop_path import DropPath
 from slowfast.models.layers.mlp import Mlp
+
+aten = torch.ops.aten
+KEPT = {  # the operators whose outputs a policy of recomputation keeps
+    "attention": (
+        aten._scaled_dot_product_flash_attention_for_cpu.default,
+        aten._scaled_dot_product_flash_attention.default,
+        aten._scaled_dot_product_efficient_attention.default,
+        aten._scaled_dot_product_cudnn_attention.default,
+    ),
+    "linear": (aten.addmm.default, aten.mm.default),
+}
 
 
 class Block(nn.Module):
@@ -72,22 +85,30 @@ class BlockStack(nn.ModuleList):
         blocks: modules (B, N, D) -> (B, N, D).
         act_checkpoint: where gradients are recorded, keep only each block's input and run the block again in the
             backward pass: one more forward pass, the activations of one block instead of all.
+        keep: names in KEPT: outputs that are kept all the same, so that they are not computed twice.
     """
 
-    def __init__(self, blocks, *, act_checkpoint=False):
+    def __init__(self, blocks, *, act_checkpoint=False, keep=()):
         super().__init__(blocks)
         self.act_checkpoint = act_checkpoint
+        self.keep = tuple(keep)
 
     def forward(self, x):
         """x: (B, N, D) -> (B, N, D)."""
         recompute = self.act_checkpoint and torch.is_grad_enabled()
         for block in self:
-            x = checkpoint(block, x, use_reentrant=False) if recompute else block(x)
+            x = checkpoint(block, x, use_reentrant=False, **self._policy()) if recompute else block(x)
         return x
 
+    def _policy(self):
+        if not self.keep:
+            return {}
+        kept = [operator for name in self.keep for operator in KEPT[name]]
+        return {"context_fn": partial(create_selective_checkpoint_contexts, kept)}
 
-def set_act_checkpoint(model, on):
-    """Switch the recomputation of every BlockStack in `model` on or off.
+
+def set_act_checkpoint(model, on, keep=()):
+    """Switch the recomputation of every BlockStack in `model` on or off; keep: see BlockStack.
 
     Raises: ValueError when the model has no such layer.
     """
@@ -95,4 +116,4 @@ def set_act_checkpoint(model, on):
     if not stacks:
         raise ValueError(f"{type(model).__name__} has no BlockStack whose activations could be recomputed")
     for stack in stacks:
-        stack.act_checkpoint = on
+        stack.act_checkpoint, stack.keep = on, tuple(keep)

@@ -3,8 +3,9 @@
 import pytest
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from slowfast.models.layers.block import Block, BlockStack, set_act_checkpoint
+from slowfast.models.layers.block import KEPT, Block, BlockStack, set_act_checkpoint
 
 D, H = 12, 3
 
@@ -89,3 +90,37 @@ def test_drop_out_is_on_in_training_only():
     x = torch.randn(2, 5, D)
     assert not torch.equal(block(x), block(x))
     assert torch.equal(block.eval()(x), block(x))
+
+
+class Counted(TorchDispatchMode):
+    """How often each operator runs."""
+
+    def __init__(self):
+        super().__init__()
+        self.times = {}
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.times[func] = self.times.get(func, 0) + 1
+        return func(*args, **(kwargs or {}))
+
+
+def test_what_a_policy_keeps_is_not_computed_twice():
+    torch.manual_seed(0)
+    stack = BlockStack([Block(D, H, mlp_ratio=2.0, drop_path=0.3) for _ in range(2)]).train()
+    x = torch.randn(4, 5, D)
+    attention, linear = KEPT["attention"][0], KEPT["linear"][0]
+    times, grads = {}, {}
+    for keep in (None, (), ("attention",), ("attention", "linear")):
+        set_act_checkpoint(stack, keep is not None, keep or ())
+        stack.zero_grad()
+        torch.manual_seed(1)
+        with Counted() as counted:
+            stack(x).square().sum().backward()
+        times[keep] = counted.times[attention], counted.times[linear]
+        grads[keep] = [parameter.grad.clone() for parameter in stack.parameters()]
+    assert times[None] == (2, 8)
+    assert times[()][0] == 4 and times[()][1] > 8
+    assert times["attention",] == (2, times[()][1])
+    assert times["attention", "linear"] == (2, 8)
+    for found in grads.values():
+        assert all(torch.equal(a, b) for a, b in zip(found, grads[None]))
