@@ -7,6 +7,9 @@ Each model takes the same training step (float32, one clip, CPU) with fused and 
 the same weights; VideoViT also against transformers' VideoMAE (pip install "transformers>=5"; left out without it).
 Steps of the compared models take turns and the median counts, so that a machine's other work falls on all alike; memory
 is that of a process of its own, gradients included. Prints Markdown.
+
+With --eva_blocks N: EVA's 1.0 B video model with N of its 40 blocks instead, 8 frames; its memory is counted above
+weights and gradients, and with recomputed activations too.
 """
 
 import argparse
@@ -22,12 +25,15 @@ import torch
 import torch.nn.functional as F
 
 from slowfast.models.complexity import count_parameters, gmacs
+from slowfast.models.eva_video import SIZES as EVA_SIZES
+from slowfast.models.eva_video import EVAVideo
 from slowfast.models.layers.attention import set_attention
+from slowfast.models.layers.block import set_act_checkpoint
 from slowfast.models.video_vit import VideoViT
 from slowfast.models.vit import SIZES
 from slowfast.models.xvit import XViT
 from slowfast.utils.command_line import run_command
-from slowfast.utils.memory import peak_bytes, reset_peak
+from slowfast.utils.memory import peak_bytes, reset_peak, return_freed
 
 MODELS = ("VideoViT", "XViT")
 NUM_CLASSES = 174
@@ -38,14 +44,17 @@ CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 def parse_args(argv):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", choices=("small", "base", "large"), default="base", help="default: base")
-    parser.add_argument("--frames", type=int, default=16, help="frames of the clip (default: 16)")
+    parser.add_argument("--eva_blocks", type=int, default=0, metavar="N", help="EVAVideo alone, at its full width")
+    parser.add_argument("--frames", type=int, help="frames of the clip (default: 16, with --eva_blocks 8)")
     parser.add_argument("--crop", type=int, default=224, help="px, height and width of the clip (default: 224)")
     parser.add_argument("--repeats", type=int, default=5, help="timed steps of each model (default: 5)")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="default: torch's own")
     parser.add_argument(
         "--clock", choices=CLOCKS, default="wall", help="cpu: processor time, for --threads 1 on a busy machine"
     )
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    args.frames = args.frames or (8 if args.eva_blocks else 16)
+    return args
 
 
 def main(argv=None):
@@ -54,6 +63,9 @@ def main(argv=None):
     clip = torch.randn(1, 3, args.frames, args.crop, args.crop, generator=torch.Generator().manual_seed(1))
     way = f"{args.threads} thread(s), {args.clock} time, median of {args.repeats} steps"
     print(f"{machine()}; float32, clip {tuple(clip.shape)}, {way}\n")
+    if args.eva_blocks:
+        print(eva_table(args, clip))
+        return 0
     print(
         "| model | M params | GFLOPs | step, fused (s) | explicit (s) | ratio | peak, fused (MiB) | explicit | ratio |"
     )
@@ -74,8 +86,12 @@ def machine():
 
 
 def build(name, size, num_frames, crop_size):
-    """A registered backbone at a published size, its weights drawn from a fixed seed."""
+    """A registered backbone at a published size (EVAVideo: with this many blocks), drawn from a fixed seed."""
     torch.manual_seed(0)
+    if name == "EVAVideo":
+        width, _, heads, mlp_dim = EVA_SIZES["giant"]
+        sizes = {"embed_dim": width, "depth": size, "num_heads": heads, "mlp_dim": mlp_dim}
+        return EVAVideo(NUM_CLASSES, num_frames, crop_size, **sizes, head_init_scale=1.0)
     sizes = dict(zip(("embed_dim", "depth", "num_heads"), SIZES[size]))
     if name == "VideoViT":
         return VideoViT(NUM_CLASSES, num_frames, crop_size, **sizes, head_init_scale=1.0)
@@ -127,16 +143,46 @@ def twin_row(name, args, clip):
     return f"| {' | '.join(cells)} |"
 
 
-def peak_above_weights(name, attention, args):
+EVA_WAYS = {"explicit": ("explicit", False), "fused": ("sdpa", False), "fused, recomputed": ("sdpa", True)}
+
+
+def eva_table(args, clip):
+    """EVAVideo in each of EVA_WAYS: seconds of a step, and memory above weights and gradients."""
+    model = build("EVAVideo", args.eva_blocks, args.frames, args.crop)
+    gradients = 4 * count_parameters(model)[1]
+
+    def step(way):
+        attention, recomputed = EVA_WAYS[way]
+        set_attention(model, attention)
+        set_act_checkpoint(model, recomputed)
+        model.zero_grad(set_to_none=True)
+        train_step(lambda: model(clip))
+
+    seconds = median_times({way: lambda way=way: step(way) for way in EVA_WAYS}, args.repeats, CLOCKS[args.clock])
+    lines = [f"EVAVideo, 1.0 B geometry, {args.eva_blocks} blocks\n"]
+    lines += ["| | step (s) | ratio | above weights and gradients (MiB) | ratio |", "|---|---|---|---|---|"]
+    peaks = {}
+    for way, (attention, recomputed) in EVA_WAYS.items():
+        peaks[way] = peak_above_weights("EVAVideo", attention, args, args.eva_blocks, recomputed) - gradients
+        cells = f"{seconds[way]:.2f}", f"{seconds[way] / seconds['explicit']:.2f}"
+        cells += f"{peaks[way] / 2**20:.0f}", f"{peaks[way] / peaks['explicit']:.2f}"
+        lines.append(f"| {way} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def peak_above_weights(name, attention, args, size=None, recomputed=False):
     """Bytes that a training step takes at most beyond the built model, gradients included; in a fresh process."""
+    sizes = (size or args.size, args.frames, args.crop)
     with get_context("spawn").Pool(1) as pool:
-        return pool.apply(_peak_of_step, (name, attention, args.size, args.frames, args.crop, args.threads))
+        return pool.apply(_peak_of_step, (name, attention, recomputed, *sizes, args.threads))
 
 
-def _peak_of_step(name, attention, size, num_frames, crop_size, threads):
+def _peak_of_step(name, attention, recomputed, size, num_frames, crop_size, threads):
     torch.set_num_threads(threads)
+    return_freed()  # as a run on the CPU does
     model = build(name, size, num_frames, crop_size)
     set_attention(model, attention)
+    set_act_checkpoint(model, recomputed)
     clip = torch.randn(1, 3, num_frames, crop_size, crop_size)
     reset_peak(CPU)
     before = peak_bytes(CPU)

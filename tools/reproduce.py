@@ -180,6 +180,13 @@ EXPERIMENTS = {
         tests={"forward": ()},
         holds=lambda figures: figures["forward"]["top1_acc"] >= 90,
     ),
+    "toy_eva_video": Experiment(
+        claim="toy EVAVideo from scratch: top-1 >= 90 % after 20 epochs",
+        prepare=(MAKE_TOY,),
+        run=("tools/run_net.py", "--cfg", "configs/Toy/eva_video_toy.yaml", "DATA.PATH_TO_DATA_DIR", TOY),
+        tests={"forward": ()},
+        holds=lambda figures: figures["forward"]["top1_acc"] >= 90,
+    ),
     "toy_videomae": Chain(
         claim="toy VideoViT, 4 epochs, weights drawn at VideoMAE's 0.02 where none are loaded: top-1 is higher from "
         "its masked pre-training than from scratch; scratch drawn at 0.1, which suits the width, is reported beside",

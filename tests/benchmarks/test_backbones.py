@@ -44,6 +44,29 @@ def test_the_command_prints_its_figures(capsys, monkeypatch):
     assert "transformers" in out
 
 
+def test_the_table_of_eva(capsys, monkeypatch):
+    """One block at full width, 25 M parameters; the gradients' bytes are taken off what a step takes."""
+    mib = {("explicit", False): 10, ("sdpa", False): 4, ("sdpa", True): 2}
+    gradients = {}
+
+    def peak(name, attention, args, size, recomputed):
+        with torch.device("meta"):
+            model = backbones.build(name, size, args.frames, args.crop)
+        gradients[size] = sum(4 * parameter.numel() for parameter in model.parameters())
+        return mib[attention, recomputed] * 2**20 + gradients[size]
+
+    monkeypatch.setattr(backbones, "peak_above_weights", peak)
+    words = ["--eva_blocks", "1", "--frames", "2", "--crop", "28", "--repeats", "1", "--threads", "1"]
+    assert backbones.main(words) == 0
+    rows = [line.split("|") for line in capsys.readouterr().out.splitlines() if line.startswith(("| expl", "| fus"))]
+    assert [[cell.strip() for cell in (row[1], *row[4:6])] for row in rows] == [
+        ["explicit", "10", "1.00"],
+        ["fused", "4", "0.40"],
+        ["fused, recomputed", "2", "0.20"],
+    ]
+    assert 20e6 < gradients[1] / 4 < 30e6
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a new peak can be started on Linux alone")
 def test_peak_memory_holds_the_gradients_and_not_the_weights():
     """22 M parameters in float32: 88 MB of gradients; the activations of 16 tokens are next to nothing."""
