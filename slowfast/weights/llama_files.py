@@ -42,7 +42,7 @@ PATTERNS = (  # the kinds of folders, the first one with a match counts
 )
 PART = re.compile(r"(.*)-(\d{5})-of-(\d{5})(\..*)")
 SLICE = re.compile(r"consolidated\.(\d+)\.pth")
-ROWS = 64  # of a file's tensor that are in memory at a time
+ROWS = 16  # of a file's tensor that are in memory at a time
 
 
 class LlamaFiles:
