@@ -22,6 +22,8 @@ def build_model(cfg):
     `clip_divisors(cfg)`, a classmethod that gives the (frames, px) of which its clips must be multiples, says that it
     takes clips of other lengths and sizes than the configured ones, too.
 
+    `layers.block.wrapping_units(model)` gives the modules that a sharding wrapper takes one by one.
+
     With MODEL.COMPILE its first step of each input shape compiles it; parameters and their names stay what they are.
 
     Raises: ConfigError for an unregistered name, or for sizes that the model cannot take.

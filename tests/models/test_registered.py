@@ -5,6 +5,7 @@ import torch
 
 from slowfast.models import MODEL_REGISTRY, build_model
 from slowfast.models.complexity import count_parameters, gmacs
+from slowfast.models.layers.block import wrapping_units
 from slowfast.utils.errors import ConfigError
 from slowfast.weights import load_weights
 from tests.models.sizes import clip_for, output_of, small_cfg
@@ -97,6 +98,14 @@ def test_activation_checkpointing_changes_no_number(name, clip):
         gradients.append([parameter.grad for parameter in model.parameters() if parameter.requires_grad])
     for plain, recomputed in zip(*gradients, strict=True):
         assert torch.equal(plain, recomputed)
+
+
+def test_wrapping_units_hold_much_of_it_and_share_nothing(model):
+    units = wrapping_units(model)
+    held = [id(parameter) for unit in units for parameter in unit.parameters()]
+    assert len(units) >= 2 and len(held) == len(set(held))
+    sizes = {id(parameter): parameter.numel() for parameter in model.parameters()}
+    assert sum(sizes[one] for one in held) > 0.4 * sum(sizes.values())  # so little only at such a size
 
 
 def test_a_model_to_be_compiled_is_the_same_model(name, cfg, model, clip, monkeypatch):

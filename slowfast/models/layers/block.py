@@ -117,3 +117,11 @@ def set_act_checkpoint(model, on, keep=()):
         raise ValueError(f"{type(model).__name__} has no BlockStack whose activations could be recomputed")
     for stack in stacks:
         stack.act_checkpoint, stack.keep = on, tuple(keep)
+
+
+def wrapping_units(model):
+    """Modules that a wrapper takes one by one, as FSDP's `fully_shard` does: every block of every BlockStack.
+
+    They share no parameter, and are what recomputation runs again, so that one gathering serves one recomputation.
+    """
+    return [block for stack in model.modules() if isinstance(stack, BlockStack) for block in stack]
