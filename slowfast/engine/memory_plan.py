@@ -126,6 +126,17 @@ def describe_memory(plan, device):
     ]
 
 
+def memory_warning(cfg, plan, device):
+    """What to switch on where the plan takes more than there is; "" where it fits."""
+    limit = memory_limit(cfg, device)
+    if plan.peak <= limit:
+        return ""
+    return (
+        f"{plan.peak / GIB:.2f} GiB are predicted, {limit / GIB:.2f} GiB are there: this run would not fit. "
+        f"{_advice(cfg)}; or TRAIN.AUTO_BATCH True, which takes smaller micro-batches"
+    )
+
+
 def fit_batch(cfg, device):
     """The config with the largest micro-batch that is predicted to fit; `cfg` itself without TRAIN.AUTO_BATCH.
 

@@ -6,7 +6,7 @@ from slowfast.config import derive
 from slowfast.datasets.build import construct_loader
 from slowfast.datasets.transforms.build import describe_training
 from slowfast.engine.initial import try_weights
-from slowfast.engine.memory_plan import describe_memory, fit_batch, plan_memory
+from slowfast.engine.memory_plan import describe_memory, fit_batch, memory_warning, plan_memory
 from slowfast.engine.multigrid import build_course, course_text, describe_course, sampler_phases
 from slowfast.engine.recipe import recipe_text, resolve_recipe
 from slowfast.models import build_model
@@ -36,8 +36,10 @@ def dry_run(cfg):
     loaders = {
         split: construct_loader(cfg, split, world_size=processes * cfg.NUM_SHARDS, phases=phases) for split in splits
     }
-    further = describe_memory(plan_memory(cfg, model, device), device) if cfg.TRAIN.ENABLE else []
-    get_logger().info(describe(cfg, model, loaders, further))
+    plan = plan_memory(cfg, model, device) if cfg.TRAIN.ENABLE else None
+    get_logger().info(describe(cfg, model, loaders, describe_memory(plan, device) if plan else ()))
+    if plan and (warning := memory_warning(cfg, plan, device)):
+        get_logger().warning(warning)
     try_weights(model, cfg)
     if "train" in loaders:
         sampler, lrs = loaders["train"].batch_sampler, derive.scaled_lr(cfg)

@@ -5,7 +5,7 @@ import torch
 
 from benchmarks.memory import EVA_VIDEO, SMALL, VIDEO_VIT, measured, predicted, small_run
 from slowfast.config import derive
-from slowfast.engine.memory_plan import MARGIN, describe_memory, fit_batch, memory_limit, plan_memory
+from slowfast.engine.memory_plan import MARGIN, describe_memory, fit_batch, memory_limit, memory_warning, plan_memory
 from slowfast.models import build_model
 from slowfast.utils.errors import UserError
 from tests.models.sizes import small_cfg
@@ -52,6 +52,14 @@ def test_parts():
     assert "6 x 6 x 24² px" in text["memory"]
     for part in ("weights", "gradients", "optimizer", "activations", "frozen", "moving average"):
         assert part in text["of it, MiB"]
+
+
+def test_a_run_that_would_not_fit_is_told_what_to_switch_on():
+    cfg = small_cfg("EVAVideo", TRAIN__MEMORY_LIMIT_GIB=1.0)
+    found = plan(cfg)
+    assert memory_warning(cfg, found, CPU) == ""
+    cfg.TRAIN.MEMORY_LIMIT_GIB = 0.5 * found.peak / GIB
+    assert "Set MODEL.ACT_CHECKPOINT True, TRAIN.PRECISION bf16" in memory_warning(cfg, found, CPU)
 
 
 @pytest.mark.parametrize("solver, states", [({"MOMENTUM": 0.9}, 1), ({"MOMENTUM": 0.0}, 0)])
