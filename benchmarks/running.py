@@ -15,6 +15,7 @@ import statistics
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -35,13 +36,13 @@ from slowfast.utils.errors import JobError
 from slowfast.utils.logging import setup_logging
 
 STEP_SEC = 0.1
-STEPS = 100
 NOTE = "seconds.txt"  # in OUTPUT_DIR: what a job has measured
 
 
 def parse_args(argv):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--gigabytes", type=float, default=1.0, help="state that is saved (default: 1)")
+    parser.add_argument("--steps", type=int, default=100, help="of 0.1 s each, whose median counts (default: 100)")
     parser.add_argument("--folder", help="where checkpoints are written (default: a temporary folder)")
     return parser.parse_args(argv)
 
@@ -52,7 +53,7 @@ def main(argv=None):
     with tempfile.TemporaryDirectory(dir=args.folder) as folder:
         print("| what | measured |\n|---|---|")
         for processes in (1, 2):
-            extra = watching_sec(processes, folder)
+            extra = watching_sec(processes, args.steps, folder)
             print(
                 f"| watchdog, signals, finite checks, log line each step, {processes} process(es) "
                 f"| {1e3 * extra:.3f} ms, {extra / STEP_SEC:.2%} |"
@@ -76,22 +77,22 @@ def cfg_for(folder, name):
     return cfg
 
 
-def watching_sec(processes, folder):
+def watching_sec(processes, steps, folder):
     """Median seconds that a training step takes beyond its computation."""
     cfg = cfg_for(folder, f"watching_{processes}")
     cfg.NUM_PROCS = processes
-    assert launch(watch, cfg) == 0
+    assert launch(partial(watch, steps=steps), cfg) == 0
     return float((Path(cfg.OUTPUT_DIR) / NOTE).read_text())
 
 
-def watch(cfg, device):
+def watch(cfg, device, steps):
     """A job: what training does around the steps of a network of 100 tensors, whose gradients' norms clipping gives."""
     loss, ids, norms = torch.tensor(1.5), torch.arange(8), torch.ones(100)
     names = [f"blocks.{i}.weight" for i in range(100)]
     guard, agreement = LossGuard(), Agreement(device)
     log, spent = MetricsLog(cfg.OUTPUT_DIR, enabled=distributed.is_main()), []
     with preemption.politely():
-        for step in range(STEPS):
+        for step in range(steps):
             time.sleep(STEP_SEC)  # the computation, during which the threads run
             start = time.perf_counter()
             watchdog.beat("loading", epoch=1, step=step)

@@ -80,11 +80,12 @@ def options(folder, args):
 def soak(loader, clips):
     """Read `clips` clips; for each part of PARTS: clips so far, seconds, each process's median MiB over its batches."""
     parts, measured, done, epoch, start = [], [], 0, 0, time.monotonic()
+    others = children()
     while done < clips:
         loader.batch_sampler.set_position(epoch, 0)
         for batch in loader:
             done += len(batch)
-            measured.append(processes())
+            measured.append(processes(others))
             if done >= (len(parts) + 1) * clips / PARTS:
                 mib = {name: round(median(each[name] for each in measured), 1) for name in measured[0]}
                 parts.append({"clips": done, "seconds": round(time.monotonic() - start, 1), "mib": mib})
@@ -96,11 +97,16 @@ def soak(loader, clips):
     return parts
 
 
-def processes():
-    """MiB of this process and of its children, by the order in which they started."""
+def children():
+    """Ids of this process's children, by the order in which they started."""
     own = os.getpid()
-    children = Path(f"/proc/{own}/task/{own}/children").read_text().split()
-    names = {"loader": own} | {f"worker {i}": int(child) for i, child in enumerate(children)}
+    return [int(child) for child in Path(f"/proc/{own}/task/{own}/children").read_text().split()]
+
+
+def processes(others):
+    """MiB of this process and of its children, but `others`, by the order in which they started."""
+    workers = [child for child in children() if child not in others]
+    names = {"loader": os.getpid()} | {f"worker {i}": worker for i, worker in enumerate(workers)}
     return {name: resident_bytes(pid) / 2**20 for name, pid in names.items()}
 
 
