@@ -23,13 +23,13 @@ import torch.distributed as dist
 from torch import nn
 
 from slowfast.config import get_cfg
-from slowfast.engine import preemption, watchdog
-from slowfast.engine.agreement import Agreement
-from slowfast.engine.checkpoints import Checkpointer, find_damage, resume
 from slowfast.engine.guard import LossGuard, StepRecord
-from slowfast.engine.launch import launch
 from slowfast.engine.metrics_log import MetricsLog
-from slowfast.engine.state import TrainState
+from slowfast.engine.processes import preemption, watchdog
+from slowfast.engine.processes.agreement import Agreement
+from slowfast.engine.processes.launch import launch
+from slowfast.engine.saving.checkpoints import Checkpointer, find_damage, resume
+from slowfast.engine.saving.state import TrainState
 from slowfast.utils import distributed
 from slowfast.utils.command_line import run_command
 from slowfast.utils.errors import JobError

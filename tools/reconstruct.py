@@ -14,8 +14,8 @@ import torch
 from slowfast.config import load_cfg
 from slowfast.datasets.build import construct_loader
 from slowfast.engine.feed import Feed
-from slowfast.engine.initial import load_test_weights
-from slowfast.engine.launch import launch
+from slowfast.engine.processes.launch import launch
+from slowfast.engine.saving.initial import load_test_weights
 from slowfast.evaluation.strips import strips, write_png
 from slowfast.models import build_model
 from slowfast.tasks import build_task

@@ -6,8 +6,8 @@ import sys
 
 from slowfast.config import load_cfg
 from slowfast.engine.benchmark import benchmark
-from slowfast.engine.launch import launch
 from slowfast.engine.plan import dry_run
+from slowfast.engine.processes.launch import launch
 from slowfast.engine.test import test
 from slowfast.engine.train import train
 from slowfast.utils.command_line import run_command

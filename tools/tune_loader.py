@@ -10,9 +10,9 @@ import shutil
 import sys
 
 from slowfast.config import load_cfg
-from slowfast.engine.loader_stages import batch_bytes
-from slowfast.engine.loader_tuning import SHARED_MEMORY, bound, trials_table, tune
-from slowfast.engine.timing import format_table
+from slowfast.engine.speed.loader_stages import batch_bytes
+from slowfast.engine.speed.loader_tuning import SHARED_MEMORY, bound, trials_table, tune
+from slowfast.engine.speed.timing import format_table
 from slowfast.utils import distributed
 from slowfast.utils.command_line import run_command
 

@@ -22,7 +22,7 @@ from slowfast.datasets import sampling
 from slowfast.datasets.build import construct_loader
 from slowfast.datasets.toy import NOUNS, clip_look, shape_positions
 from slowfast.engine.feed import Feed
-from slowfast.engine.initial import load_test_weights
+from slowfast.engine.saving.initial import load_test_weights
 from slowfast.models import build_model
 from slowfast.utils.command_line import run_command
 from slowfast.utils.errors import EXIT_DONE, UserError

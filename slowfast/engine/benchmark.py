@@ -8,13 +8,13 @@ import torch
 
 from slowfast.config import derive
 from slowfast.datasets.build import construct_loader
-from slowfast.engine.data_parallel import wrap_for_training
 from slowfast.engine.feed import Feed
-from slowfast.engine.loader_stages import time_stages
 from slowfast.engine.plan import describe
 from slowfast.engine.precision import Precision
+from slowfast.engine.processes.data_parallel import wrap_for_training
+from slowfast.engine.speed.loader_stages import time_stages
+from slowfast.engine.speed.timing import Measurement, format_table, measure, smooth, verdict
 from slowfast.engine.step import OptimizerStep
-from slowfast.engine.timing import Measurement, format_table, measure, smooth, verdict
 from slowfast.models import build_model
 from slowfast.solver.optimizer import build_optimizer
 from slowfast.tasks import build_task

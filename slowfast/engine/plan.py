@@ -5,10 +5,10 @@ import torch
 from slowfast.config import derive
 from slowfast.datasets.build import construct_loader
 from slowfast.datasets.transforms.build import describe_training
-from slowfast.engine.initial import try_weights
 from slowfast.engine.memory_plan import describe_memory, fit_batch, memory_warning, plan_memory
 from slowfast.engine.multigrid import build_course, course_text, describe_course, sampler_phases
 from slowfast.engine.recipe import recipe_text, resolve_recipe
+from slowfast.engine.saving.initial import try_weights
 from slowfast.models import build_model
 from slowfast.models.complexity import count_parameters, gmacs
 from slowfast.solver.optimizer import build_optimizer

@@ -5,9 +5,9 @@ from contextlib import nullcontext
 from torch.nn.parallel import DistributedDataParallel
 
 from slowfast.config import derive
-from slowfast.engine import watchdog
 from slowfast.engine.guard import LossGuard, StepRecord
 from slowfast.engine.precision import Precision
+from slowfast.engine.processes import watchdog
 from slowfast.solver.optimizer import clip_gradients, set_lr
 from slowfast.utils import distributed
 from slowfast.utils.rng import seed_torch

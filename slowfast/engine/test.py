@@ -4,12 +4,12 @@ import torch
 
 from slowfast.config import derive
 from slowfast.datasets.build import construct_loader
-from slowfast.engine import watchdog
 from slowfast.engine.feed import Feed
-from slowfast.engine.initial import load_test_weights
 from slowfast.engine.metrics_log import Progress
 from slowfast.engine.plan import describe
 from slowfast.engine.precision import Precision
+from slowfast.engine.processes import watchdog
+from slowfast.engine.saving.initial import load_test_weights
 from slowfast.evaluation.ensemble import ViewEnsemble
 from slowfast.evaluation.looks import look_inside
 from slowfast.evaluation.results import RunRecord, write_test_results

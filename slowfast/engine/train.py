@@ -7,20 +7,20 @@ from pathlib import Path
 from slowfast.config import derive
 from slowfast.datasets.build import construct_loader
 from slowfast.datasets.transforms.build import describe_training
-from slowfast.engine import preemption, watchdog
-from slowfast.engine.agreement import Agreement
 from slowfast.engine.batch_norm import set_batch_norm
-from slowfast.engine.checkpoints import Checkpointer
-from slowfast.engine.data_parallel import wrap_for_training
 from slowfast.engine.feed import Feed
-from slowfast.engine.initial import initialise
 from slowfast.engine.memory_plan import fit_batch
 from slowfast.engine.metrics_log import MetricsLog, Progress, Throughput, format_seconds
 from slowfast.engine.multigrid import batch_norm_setting, build_course, course_text, describe_course, sampler_phases
 from slowfast.engine.plan import describe
-from slowfast.engine.preemption import Preempted
+from slowfast.engine.processes import preemption, watchdog
+from slowfast.engine.processes.agreement import Agreement
+from slowfast.engine.processes.data_parallel import wrap_for_training
+from slowfast.engine.processes.preemption import Preempted
 from slowfast.engine.recipe import recipe_text, resolve_recipe, write_recipe
-from slowfast.engine.state import TrainState
+from slowfast.engine.saving.checkpoints import Checkpointer
+from slowfast.engine.saving.initial import initialise
+from slowfast.engine.saving.state import TrainState
 from slowfast.engine.step import OptimizerStep
 from slowfast.engine.validate import averages, validate
 from slowfast.models import build_model

@@ -4,10 +4,10 @@ from functools import cache
 
 import torch
 
-from slowfast.engine import preemption, watchdog
 from slowfast.engine.feed import Feed
 from slowfast.engine.metrics_log import Progress
-from slowfast.engine.preemption import Preempted
+from slowfast.engine.processes import preemption, watchdog
+from slowfast.engine.processes.preemption import Preempted
 from slowfast.utils import distributed
 from slowfast.utils.errors import UserError
 from slowfast.utils.logging import get_logger

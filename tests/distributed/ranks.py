@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import torch._dynamo  # noqa: F401  # optimizers import it, seconds long: once here instead of in each rank
 import torch.distributed as dist
 
-from slowfast.engine import launch, watchdog
-from slowfast.engine.places import Place
+from slowfast.engine.processes import launch, watchdog
+from slowfast.engine.processes.places import Place
 from slowfast.utils.errors import JobError, UserError
 from slowfast.utils.logging import setup_logging
 

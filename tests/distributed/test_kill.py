@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from slowfast.engine import checkpoints
+from slowfast.engine.saving import checkpoints
 from tests.distributed.ranks import at, end_by
 from tests.engine.test_resume import assert_same
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from slowfast.engine.watchdog import Watchdog
+from slowfast.engine.processes.watchdog import Watchdog
 from tests.distributed.test_preemption import PREEMPTED, wait_for
 
 SLURM = {

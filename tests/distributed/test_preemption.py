@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from slowfast.engine.preemption import _Listener
+from slowfast.engine.processes.preemption import _Listener
 from slowfast.engine.test import test as score_job
 from slowfast.utils.signals import SignalCounter
 from tests.distributed.ranks import at

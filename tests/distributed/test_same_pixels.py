@@ -5,7 +5,7 @@ from collections import defaultdict
 
 import pytest
 
-from slowfast.engine import watchdog
+from slowfast.engine.processes import watchdog
 from slowfast.models.xvit import XViT
 from tests.distributed.ranks import at, end_by
 

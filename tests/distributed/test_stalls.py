@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from slowfast.engine.guard import StepRecord
-from slowfast.engine.watchdog import find_suspects
+from slowfast.engine.processes.watchdog import find_suspects
 from slowfast.utils.errors import UserError
 from tests.distributed.ranks import at
 

@@ -7,7 +7,7 @@ import pytest
 
 from slowfast.datasets.video_dataset import VideoDataset
 from slowfast.engine.benchmark import benchmark
-from slowfast.engine.launch import launch
+from slowfast.engine.processes.launch import launch
 from slowfast.models.xvit import XViT
 
 ROWS = [

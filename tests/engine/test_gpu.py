@@ -11,7 +11,7 @@ from slowfast.datasets.transforms.device import ClipInput, Mixing, RandomErasing
 from slowfast.datasets.transforms.normalize import Normalize
 from slowfast.engine.benchmark import benchmark
 from slowfast.engine.feed import Feed
-from slowfast.engine.launch import launch
+from slowfast.engine.processes.launch import launch
 from slowfast.engine.test import test as test_job
 from slowfast.engine.train import train
 from slowfast.solver.losses import soft_targets
@@ -100,7 +100,7 @@ def test_the_benchmark_names_the_device(tiny_cfg, tmp_path):
 
 def test_nccl_with_one_rank():
     """The wrapper that training uses with several GPUs, over NCCL: gradients are those of the bare model."""
-    from slowfast.engine.data_parallel import wrap_for_training
+    from slowfast.engine.processes.data_parallel import wrap_for_training
 
     store = dist.HashStore()
     dist.init_process_group("nccl", store=store, rank=0, world_size=1)

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from slowfast.engine.launch import launch
 from slowfast.engine.multigrid import batch_norm_setting, build_course, training_gmacs
+from slowfast.engine.processes.launch import launch
 from slowfast.engine.train import Trainer, train
 from slowfast.models import MODEL_REGISTRY, build_model
 from slowfast.models.complexity import gmacs

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from slowfast.config import get_cfg, load_cfg
-from slowfast.engine.launch import launch
+from slowfast.engine.processes.launch import launch
 from slowfast.engine.recipe import recipe_text, resolve_recipe
 from slowfast.engine.test import test as run_test
 from slowfast.engine.train import train

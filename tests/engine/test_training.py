@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from slowfast.config import load_cfg
-from slowfast.engine.launch import launch
+from slowfast.engine.processes.launch import launch
 from slowfast.engine.train import train
 
 

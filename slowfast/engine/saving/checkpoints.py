@@ -9,9 +9,9 @@ from pathlib import Path
 
 import torch
 
-from slowfast.engine import watchdog
-from slowfast.engine.background import BackgroundWriter
-from slowfast.engine.state import TrainState
+from slowfast.engine.processes import watchdog
+from slowfast.engine.saving.background import BackgroundWriter
+from slowfast.engine.saving.state import TrainState
 from slowfast.utils import distributed
 from slowfast.utils.errors import UserError
 from slowfast.utils.io import atomic_write, atomic_write_text

@@ -2,7 +2,7 @@
 
 import pytest
 
-from slowfast.engine.places import Place, expand_counts, first_host, given_place
+from slowfast.engine.processes.places import Place, expand_counts, first_host, given_place
 from slowfast.utils.errors import UserError
 
 TORCHRUN = {

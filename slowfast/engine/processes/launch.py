@@ -13,9 +13,9 @@ from torch.distributed.rendezvous import rendezvous
 
 from slowfast.config import import_projects
 from slowfast.config.derive import num_processes
-from slowfast.engine import failures, preemption, watchdog
-from slowfast.engine.places import Place, given_place
-from slowfast.engine.spawning import run_spawned
+from slowfast.engine.processes import failures, preemption, watchdog
+from slowfast.engine.processes.places import Place, given_place
+from slowfast.engine.processes.spawning import run_spawned
 from slowfast.utils import distributed, memory
 from slowfast.utils.errors import EXIT_PREEMPTED, ConfigError, JobError, UserError
 from slowfast.utils.logging import get_logger, setup_logging

@@ -8,7 +8,7 @@ from multiprocessing import connection
 
 import torch.multiprocessing as mp
 
-from slowfast.engine import failures
+from slowfast.engine.processes import failures
 from slowfast.utils.errors import EXIT_LOST, EXIT_PREEMPTED, EXIT_USAGE, JobError, UserError
 from slowfast.utils.logging import get_logger
 from slowfast.utils.signals import SignalCounter, end_with_parent

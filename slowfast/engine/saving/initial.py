@@ -1,6 +1,6 @@
 """What a run's model is filled with: where training starts, what is tested, and what a dry run tries of both."""
 
-from slowfast.engine.checkpoints import Checkpointer, epochs_done, resume
+from slowfast.engine.saving.checkpoints import Checkpointer, epochs_done, resume
 from slowfast.evaluation.results import describe_checkpoint
 from slowfast.utils import distributed
 from slowfast.utils.errors import UserError

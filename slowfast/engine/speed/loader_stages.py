@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from slowfast.datasets.collate import collate
-from slowfast.engine.timing import Measurement, measure
+from slowfast.engine.speed.timing import Measurement, measure
 from slowfast.utils.errors import UserError
 
 STAGES = ("open", "decode", "transform")  # of one clip, in this order

@@ -11,7 +11,7 @@ from tabulate import tabulate
 from slowfast.config.derive import reader_kind
 from slowfast.datasets.build import construct_loader
 from slowfast.datasets.readers.torchcodec import check_torchcodec
-from slowfast.engine.loader_stages import time_stages
+from slowfast.engine.speed.loader_stages import time_stages
 from slowfast.utils import distributed
 from slowfast.utils.errors import UserError
 

@@ -5,7 +5,7 @@ import os
 import threading
 from contextlib import contextmanager
 
-from slowfast.engine import failures
+from slowfast.engine.processes import failures
 from slowfast.utils.errors import EXIT_LOST
 
 PHASES = ("loading", "forward", "backward", "updating", "saving", "validating", "testing", "gathering")  # in this order

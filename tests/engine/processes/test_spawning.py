@@ -4,7 +4,7 @@ import multiprocessing as mp
 import os
 import signal
 
-from slowfast.engine.spawning import _attend, _Child
+from slowfast.engine.processes.spawning import _attend, _Child
 from slowfast.utils.signals import SignalCounter
 
 

@@ -10,7 +10,7 @@ import torch
 import torch.distributed as dist
 
 from slowfast.config import load_cfg
-from slowfast.engine.launch import launch
+from slowfast.engine.processes.launch import launch
 from slowfast.utils import distributed
 from slowfast.utils.errors import EXIT_PREEMPTED, ConfigError, UserError
 

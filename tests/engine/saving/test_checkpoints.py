@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from slowfast.config import get_cfg
-from slowfast.engine.checkpoints import Checkpointer
-from slowfast.engine.initial import initialise
-from slowfast.engine.state import TrainState
+from slowfast.engine.saving.checkpoints import Checkpointer
+from slowfast.engine.saving.initial import initialise
+from slowfast.engine.saving.state import TrainState
 from slowfast.utils.errors import UserError
 from slowfast.utils.io import sha256_file
 

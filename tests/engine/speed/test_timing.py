@@ -5,8 +5,8 @@ import time
 import numpy as np
 import pytest
 
-from slowfast.engine import timing
-from slowfast.engine.timing import Measurement, format_table, measure, smooth, summary, verdict
+from slowfast.engine.speed import timing
+from slowfast.engine.speed.timing import Measurement, format_table, measure, smooth, summary, verdict
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ import torch
 
 from slowfast.datasets.build import construct_loader
 from slowfast.datasets.transforms.views import Drawn
-from slowfast.engine import loader_tuning
-from slowfast.engine.loader_stages import batch_bytes, time_stages
-from slowfast.engine.loader_tuning import Trial, better, bound, trials_table, tune, worker_counts
-from slowfast.engine.timing import Measurement
+from slowfast.engine.speed import loader_tuning
+from slowfast.engine.speed.loader_stages import batch_bytes, time_stages
+from slowfast.engine.speed.loader_tuning import Trial, better, bound, trials_table, tune, worker_counts
+from slowfast.engine.speed.timing import Measurement
 
 CPU = torch.device("cpu")
 

@@ -1,0 +1,1 @@
+"""What a run keeps: its state, checkpoints, and the weights it starts from."""
