@@ -1,5 +1,6 @@
 """Images or clips cut into patches, each projected to a token."""
 
+import torch.nn.functional as F
 from torch import nn
 
 CONVOLUTIONS = {2: nn.Conv2d, 3: nn.Conv3d}
@@ -7,6 +8,9 @@ CONVOLUTIONS = {2: nn.Conv2d, 3: nn.Conv3d}
 
 class PatchEmbed(nn.Module):
     """A convolution whose stride is its kernel; state-dict keys proj.weight, proj.bias.
+
+    It is computed as one matrix product over the patches, so that the tokens lie row by row in memory: those of a
+    convolution lie channel by channel, and so would the residual stream of every block after it, copied at each norm.
 
     Args:
         in_channels: C.
@@ -24,8 +28,12 @@ class PatchEmbed(nn.Module):
 
         Raises: ValueError when a side is no multiple of the patch, since its rest would be cut off in silence.
         """
-        self.grid(x.shape[2:])
-        return self.proj(x).flatten(2).transpose(1, 2)
+        axes = len(self.patch)
+        sides = [side for pair in zip(self.grid(x.shape[2:]), self.patch) for side in pair]
+        x = x.reshape(*x.shape[:2], *sides)  # (B, C, steps and patch of each axis)
+        x = x.permute(0, *range(2, 2 + 2 * axes, 2), 1, *range(3, 3 + 2 * axes, 2))  # (B, steps..., C, patch...)
+        patches = x.flatten(axes + 1).flatten(1, axes)  # (B, N, C * patch)
+        return F.linear(patches, self.proj.weight.flatten(1), self.proj.bias)
 
     def grid(self, size):
         """Patches along each axis of an input of `size`; raises ValueError as forward does."""
