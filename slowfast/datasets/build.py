@@ -6,6 +6,7 @@ from torch.utils.data import DataLoader
 
 from slowfast.datasets.collate import collate
 from slowfast.datasets.samplers import PLAIN, EvalBatchSampler, TrainBatchSampler
+from slowfast.utils import memory
 from slowfast.utils.errors import UserError
 from slowfast.utils.registry import Registry
 from slowfast.utils.signals import shield_data_worker
@@ -68,5 +69,7 @@ class ClipLoader(DataLoader):
 
 def _prepare_worker(worker):
     shield_data_worker()
+    memory.return_freed()
+    memory.share_one_heap()
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
