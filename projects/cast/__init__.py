@@ -4,7 +4,7 @@
 VIS, and what is imported here registers itself.
 """
 
-from projects.cast import exchange_pictures, model, parity, spatial_expert, weights
+from projects.cast import exchange_pictures, model, parity, spatial_expert, tstl, weights
 from projects.cast.config import add_config
 
-__all__ = ["add_config", "exchange_pictures", "model", "parity", "spatial_expert", "weights"]
+__all__ = ["add_config", "exchange_pictures", "model", "parity", "spatial_expert", "tstl", "weights"]

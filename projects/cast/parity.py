@@ -31,9 +31,9 @@ def build_cast(case):
     return Subject(model, run, feature_modules=features)
 
 
-def cast_of(hyper):
-    """CAST with a case's hyper-parameters."""
-    return CAST(
+def cast_of(hyper, kind=CAST):
+    """CAST, or the `kind` of it, with a case's hyper-parameters."""
+    return kind(
         (hyper["num_verbs"], hyper["num_nouns"]) if hyper["composition"] else hyper["num_classes"],
         hyper["num_frames"],
         hyper["image_size"],

@@ -1,7 +1,7 @@
 """Golden cases: CASE.json says what was computed, CASE.safetensors beside it holds the tensors."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from slowfast.utils.errors import UserError
@@ -26,7 +26,10 @@ class Tolerance:
 
 @dataclass(frozen=True)
 class Case:
-    """One golden case; `tensors` maps group -> name -> float32 or integer tensor, `units` unit -> (input, output)."""
+    """One golden case; `tensors` maps group -> name -> float32 or integer tensor, `units` unit -> (input, output).
+
+    scenarios: name -> what is particular of it, where a case holds several.
+    """
 
     name: str
     system: str
@@ -35,6 +38,7 @@ class Case:
     units: dict
     value_tolerance: Tolerance
     gradient_tolerance: Tolerance
+    scenarios: dict = field(default_factory=dict)
 
 
 def read_case(path):
@@ -52,6 +56,7 @@ def read_case(path):
         described = {
             "system": manifest.get("reference_variant") or manifest["system"],
             "hyper_parameters": manifest["hyper_parameters"],
+            "scenarios": manifest.get("scenarios", {}),
             "value_tolerance": _tolerance(
                 tolerance.get("outputs_and_features", tolerance if "rtol" in tolerance else None),
                 Tolerance(1e-4, 1e-5, False),

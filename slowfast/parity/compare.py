@@ -106,7 +106,7 @@ def _run(subject, case, inputs):
             outputs = subject.run(inputs)
         except (KeyError, ValueError, RuntimeError) as error:
             raise UserError(f"case {case.name}: the model cannot run on the case's inputs: {error!r}") from error
-    values = {f"output/{name}": tensor for name, tensor in outputs.items()}
+    values = {name if name.startswith("grad_input/") else f"output/{name}": tensor for name, tensor in outputs.items()}
     values |= {
         f"feature/{name}": features[module] if index is None else features[module][index]
         for name, (module, index) in places.items()
@@ -131,7 +131,15 @@ def _units(subject, case):
 
 
 def _expected(case, subject):
-    """(name, reference, tolerance) of every tensor that the case lets us compare."""
+    """(name, reference, tolerance) of every tensor that can be compared."""
+    for name, tensor, tolerance in _stored(case, subject):
+        tensor = subject.corrected.get(name, tensor)
+        if tensor is not None:
+            yield name, tensor, tolerance
+
+
+def _stored(case, subject):
+    """(name, tensor, tolerance) of every tensor of the case that is no input."""
     value, gradient = case.value_tolerance, case.gradient_tolerance
     for group, tolerance in (("output", value), ("feature", value), ("grad", gradient), ("grad_input", gradient)):
         for name, tensor in case.tensors[group].items():

@@ -11,7 +11,10 @@ from slowfast.config.projects import import_modules
 from slowfast.utils.errors import UserError
 
 BUILDERS = {}  # system -> function of a Case
-PROJECTS = {"CAST": "projects.cast"}  # first part of a system's name, up to "-" -> package that builds it
+PROJECTS = {
+    "CAST": "projects.cast",
+    "TSTL": "projects.cast",
+}  # first part of a system's name, up to "-" -> package that builds it
 
 
 @dataclass(frozen=True)
@@ -19,12 +22,15 @@ class Subject:
     """A model of this code as a case describes it.
 
     model: its state-dict keys are the case's.
-    run: inputs by name -> outputs by name, through `model`.
+    run: inputs by name -> outputs by name, through `model`; "grad_input/<name>" where a case has several losses, each
+        with a gradient of its own.
     feature_modules: the case's feature name -> name of the module in `model` whose output it is, or (name, index) for
         one of several outputs.
     units: unit name -> function of the unit's input, for layers that a case also gives alone.
     targets: groups of tensors beside the usual ones that `run` gives, as "<group>/<name>".
     filled: names of the model's entries that the builder took from `sources`, groups of tensors beside the usual ones.
+    corrected: "<group>/<name>" -> what has to come out where the case documents a defect of its source; None: no one
+        value is right.
     """
 
     model: nn.Module
@@ -34,6 +40,7 @@ class Subject:
     targets: Collection = ()
     filled: Collection = ()
     sources: Collection = ()
+    corrected: Mapping = field(default_factory=dict)
 
 
 def builds(system):
