@@ -4,6 +4,10 @@
 import argparse
 import sys
 
+from slowfast.utils.signals import hold
+
+hold()  # what follows takes seconds to import, and a cluster may want its node back in between
+
 from slowfast.config import load_cfg
 from slowfast.engine.benchmark import benchmark
 from slowfast.engine.plan import dry_run

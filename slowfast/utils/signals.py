@@ -19,6 +19,8 @@ class SignalCounter:
     reduction. Here the handler does nothing: Python also writes the signal's number into a socket at once, where any
     thread can see it.
 
+    Signals that `hold` noted before are counted too.
+
     Attributes:
         reader: socket that becomes readable when a signal came, or when `wake` was called.
         names: of the signals so far, e.g. ["SIGTERM"].
@@ -38,6 +40,10 @@ class SignalCounter:
                 signal.siginterrupt(number, False)  # files that are being read go on
             self._old_fd = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
             _leave_to_parent()
+            if _held:
+                self.names += _held
+                _held.clear()
+                self.wake()
         return self
 
     def __exit__(self, *exception):
@@ -60,6 +66,22 @@ class SignalCounter:
             received = b""
         self.names += [signal.Signals(number).name for number in received if number in SIGNALS]
         return len(self.names)
+
+
+def hold():
+    """From now on, SIGNALS that come while nobody counts are noted for the next `SignalCounter`.
+
+    Without it they would end a process that is still importing, or between two jobs, as if it had failed.
+    """
+    for number in SIGNALS:
+        signal.signal(number, _note)
+
+
+def _note(number, frame):
+    _held.append(signal.Signals(number).name)
+
+
+_held = []  # names of signals that came while nobody counted
 
 
 def end_with_parent():

@@ -7,9 +7,10 @@ import time
 
 import pytest
 
+from slowfast.engine.processes import preemption
 from slowfast.engine.processes.preemption import _Listener
 from slowfast.engine.test import test as score_job
-from slowfast.utils.signals import SignalCounter
+from slowfast.utils.signals import SignalCounter, hold
 from tests.distributed.ranks import at
 from tests.engine.test_resume import assert_same
 from tests.engine.test_resume import start as start_run_net
@@ -79,18 +80,31 @@ def test_told_while_validating(cfg, start, last_state, tmp_path):
     assert_same(last_state("cut"), last_state("uncut"))
 
 
-def test_a_second_signal_leaves_at_once(cfg, start, tmp_path):
+def test_a_second_signal_leaves_at_once(cfg, start, tmp_path, monkeypatch):
+    monkeypatch.setattr(preemption, "ECHO_SEC", 0.2)
     ranks = start(cfg("cut", TRAIN__CHECKPOINT_PERIOD_ITERS=1), 1, prepare=hang(0))
     last = tmp_path / "cut/checkpoints/last"
     wait_for(lambda: last.exists() and "iter_00000003" in last.read_text())
     time.sleep(0.2)
     ranks.ranks[0].kill(signal.SIGUSR1)
-    time.sleep(0.3)
+    ranks.ranks[0].kill(signal.SIGTERM)  # so soon after the first, it is the same request by another way
+    time.sleep(0.5)
     assert ranks.ranks[0].poll() is None
     ranks.ranks[0].kill(signal.SIGTERM)
     assert ranks.wait(timeout=5) == [PREEMPTED]
     assert "second signal" in (tmp_path / "cut/PREEMPTED").read_text()
     assert "iter_00000003" in last.read_text()
+
+
+def test_told_before_it_listens(cfg, start, tmp_path):
+    """A signal while the process is still importing is kept for the job."""
+    hold()
+    try:
+        left = start(cfg("cut"), 1, prepare=lambda rank: os.kill(os.getpid(), signal.SIGUSR1))
+        assert left.wait() == [PREEMPTED], left.errors
+    finally:
+        for number in (signal.SIGUSR1, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
 
 
 def test_the_deadline_leaves_at_once(cfg, start, tmp_path):

@@ -1,4 +1,4 @@
-"""Leaving when asked: SIGUSR1 or SIGTERM let a job save and end with exit code 75; a second one ends it at once."""
+"""Leaving when asked: SIGUSR1 or SIGTERM let a job save and end with exit code 75; a later one ends it at once."""
 
 import os
 import threading
@@ -12,6 +12,7 @@ from slowfast.utils.io import atomic_write_text
 from slowfast.utils.logging import get_logger
 from slowfast.utils.signals import SignalCounter
 
+ECHO_SEC = 2.0  # a batch system tells shell, step and process tree: what comes so soon after a signal is the same one
 MARKER = "PREEMPTED"  # file in OUTPUT_DIR, for launchers that swallow exit codes
 
 
@@ -40,7 +41,7 @@ class _Listener(threading.Thread):
         self.closing = False
 
     def run(self):
-        told, leave_at = 0, None
+        told, leave_at, echo_end, heard = 0, None, None, 0
         sources = [self.signals.reader] + ([self.parent] if self.parent is not None else [])
         while not self.closing:  # its wake-up may have been taken in with another signal, a worker's end say
             left = None if leave_at is None else max(0.0, leave_at - time.monotonic())
@@ -52,13 +53,15 @@ class _Listener(threading.Thread):
             count = max(self.signals.collect(), told)  # one signal to the whole process tree arrives twice
             if count >= 1 and not self.requested:
                 self.requested = True
+                echo_end = time.monotonic() + ECHO_SEC
                 leave_at = time.monotonic() + self.deadline_sec
                 if self.polite:
                     get_logger().info(f"{self._first_signal()}: saving, then leaving")
             if count >= 1 and not self.polite:
                 self._leave(f"{self._first_signal()}: left at once, this job has nothing to save")
-            if count >= 2:
+            if count > heard >= 1 and time.monotonic() > echo_end:
                 self._leave("second signal: left at once")
+            heard = count
             if leave_at is not None and time.monotonic() >= leave_at:
                 late = f"not done {self.deadline_sec} s after {self._first_signal()} (DIST.PREEMPT_DEADLINE_SEC)"
                 self._leave(f"{late}: left")
