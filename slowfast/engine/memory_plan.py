@@ -11,6 +11,7 @@ from slowfast.config import derive
 from slowfast.config.check import find_problems
 from slowfast.engine.multigrid import build_course
 from slowfast.engine.precision import DTYPES
+from slowfast.engine.processes.shares import with_batch
 from slowfast.models import build_model
 from slowfast.models.step_memory import StepMemory, step_memory
 from slowfast.tasks import build_task
@@ -151,7 +152,7 @@ def fit_batch(cfg, device):
     sizes = distributed.broadcast_object(sizes)
     if isinstance(sizes, str):
         raise UserError(sizes)
-    return _with_batch(cfg, *sizes)
+    return with_batch(cfg, *sizes)
 
 
 def _largest_fitting(cfg, device):
@@ -162,7 +163,7 @@ def _largest_fitting(cfg, device):
     clips = cfg.TRAIN.BATCH_SIZE * cfg.SOLVER.ACCUMULATE_STEPS
     plan, tried = None, 0
     for size in sorted((n for n in range(1, clips + 1) if clips % n == 0), reverse=True):
-        other = _with_batch(cfg, size, clips // size)
+        other = with_batch(cfg, size, clips // size)
         if size * cfg.NUM_SHARDS % _processes(cfg, device) or find_problems(other):
             continue
         plan, tried = plan_memory(other, model, device), size
@@ -191,14 +192,6 @@ def _advice(cfg):
     if cfg.AUG.ENABLE and cfg.AUG.NUM_SAMPLE > 1:
         advice.append("AUG.NUM_SAMPLE 1")
     return f"Set {', '.join([*advice, 'fewer DATA.NUM_FRAMES or a smaller DATA.TRAIN_CROP_SIZE'])}"
-
-
-def _with_batch(cfg, batch_size, accumulate_steps):
-    other = cfg.clone()
-    other.defrost()
-    other.TRAIN.BATCH_SIZE, other.SOLVER.ACCUMULATE_STEPS = batch_size, accumulate_steps
-    other.freeze()
-    return other
 
 
 def memory_limit(cfg, device):

@@ -15,6 +15,7 @@ from slowfast.config import import_projects
 from slowfast.config.derive import num_processes
 from slowfast.engine.processes import failures, preemption, watchdog
 from slowfast.engine.processes.places import Place, given_place
+from slowfast.engine.processes.shares import share_out
 from slowfast.engine.processes.spawning import run_spawned
 from slowfast.utils import distributed, memory
 from slowfast.utils.errors import EXIT_PREEMPTED, ConfigError, JobError, UserError
@@ -78,14 +79,16 @@ def _local_size(cfg):
 
 
 def _take_given_place(job, cfg, place):
-    """As one of the processes of torchrun or srun, whatever NUM_GPUS and NUM_PROCS say."""
-    clips = cfg.TRAIN.BATCH_SIZE * cfg.NUM_SHARDS
-    if cfg.TRAIN.ENABLE and clips % place.world_size:
-        raise ConfigError(
-            f"TRAIN.BATCH_SIZE: {cfg.TRAIN.BATCH_SIZE} x NUM_SHARDS {cfg.NUM_SHARDS} = {clips} clips cannot be shared "
-            f"equally by the {place.world_size} processes of {place.starter}; take a multiple of {place.world_size}"
-        )
+    """As one of the processes of torchrun or srun, however many there are now."""
+    if cfg.TRAIN.ENABLE and not cfg.TRAIN.AUTO_BATCH:
+        planned, cfg = cfg, share_out(cfg, place.world_size, cuda=torch.cuda.device_count() > 0)
+        if cfg is not planned and place.rank == 0:
+            get_logger().info(
+                f"{place.world_size} processes instead of those planned: TRAIN.BATCH_SIZE {cfg.TRAIN.BATCH_SIZE} x "
+                f"SOLVER.ACCUMULATE_STEPS {cfg.SOLVER.ACCUMULATE_STEPS}; effective batch and learning rate stay"
+            )
     if place.rank == 0:
+        clips = cfg.TRAIN.BATCH_SIZE * cfg.NUM_SHARDS
         get_logger().info(f"{place.world_size} processes of {place.starter}, {clips} clips a micro-step over all")
     try:
         return take_part(job, cfg, place)
