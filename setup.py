@@ -16,7 +16,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=["slowfast", "slowfast.*", "projects", "projects.*"]),
-    package_data={"projects": ["**/*.yaml", "**/*.json"], "slowfast": ["**/*.html"]},
+    package_data={"projects": ["**/*.yaml", "**/*.json", "**/*.txt"], "slowfast": ["**/*.html"]},
     install_requires=REQUIREMENTS,
     extras_require={"dev": ["pytest>=7.4", "pytest-xdist>=3.5", "ruff>=0.15"], "torchcodec": ["torchcodec>=0.2"]},
 )
