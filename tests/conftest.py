@@ -12,6 +12,7 @@ REPO = Path(__file__).resolve().parents[1]
 
 
 def pytest_addoption(parser):
+    parser.addoption("--slurm", action="store_true", help="run tests/slurm, which starts SLURM's daemons (minutes)")
     parser.addoption("--faults", type=int, default=5, metavar="N", help="moments at which runs are killed (default: 5)")
 
 
@@ -58,6 +59,11 @@ def small_set(tmp_path_factory):
 @pytest.fixture
 def tiny_options(small_set, tmp_path):
     """Overrides that make configs/Toy/xvit_toy.yaml a run of seconds, written to tmp_path / "run"."""
+    return tiny_options_of(small_set) | {"OUTPUT_DIR": str(tmp_path / "run")}
+
+
+def tiny_options_of(small_set):
+    """As the fixture, without OUTPUT_DIR."""
     return {
         "DATA.PATH_TO_DATA_DIR": str(small_set),
         "DATA.NUM_FRAMES": 4,
@@ -81,7 +87,6 @@ def tiny_options(small_set, tmp_path):
         "DATA_LOADER.NUM_WORKERS": 0,
         "TENSORBOARD.ENABLE": False,
         "LOG_PERIOD": 2,
-        "OUTPUT_DIR": str(tmp_path / "run"),
     }
 
 

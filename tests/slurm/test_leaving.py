@@ -1,0 +1,96 @@
+"""A job that is asked to leave, in every way that SLURM has, goes on by itself and ends as one that was left alone."""
+
+import json
+import time
+
+import pytest
+
+from tests.engine.test_resume import assert_same
+from tests.slurm.runs import STEPS, Run, wait_for
+
+AT_STEP = 10
+
+
+def assert_ends_as(run, undisturbed):
+    """Completed with the same bits; no step, validation or test missing or done twice; one log of all starts."""
+    assert run.wait() == "COMPLETED", run.log()
+    assert_same(run.final_state(), undisturbed.final_state())
+    assert [row["step"] for row in run.rows()] == list(range(1, STEPS + 1))
+    for split in ("train_epoch", "val"):
+        told = [[row["step"] for row in each.rows(split)] for each in (run, undisturbed)]
+        assert told[0] == told[1], split
+    scores = [json.loads((each.folder / "test_results.json").read_text())["top1_acc"] for each in (run, undisturbed)]
+    assert scores[0] == scores[1]
+    assert run.starts() == list(range(int(run.field("Restarts")) + 1))
+    assert run.log().count("ended with exit code 0") == 1 and run.log().count("training done") == 1
+    assert not (run.folder / "PREEMPTED").exists()
+    assert "training done" in (run.folder / "stdout.log").read_text()
+
+
+# name -> what is done to job `id`
+REQUESTS = {
+    "shell": "scancel --batch --signal=USR1 {id}",
+    "tasks": "scancel --signal=USR1 {id}",
+    "all": "scancel --full --signal=USR1 {id}",
+    "requeue": "scontrol requeue {id}",
+}
+
+
+@pytest.fixture(scope="module")
+def asked(runs, undisturbed):
+    """name -> Run: all requests of `REQUESTS` at different steps, and a time limit of a minute, at once."""
+    found = {name: runs.submit(name, "--time", "5") for name in REQUESTS}
+    found["time limit"] = runs.submit("time limit", "--time", "1", SLOW__SEC=0.5)
+    waiting = {name: AT_STEP + 3 * number for number, name in enumerate(REQUESTS)}
+
+    def act():
+        for name, step in list(waiting.items()):
+            if found[name].steps() >= step:
+                runs.lab.ask(*REQUESTS[name].format(id=found[name].job).split())
+                del waiting[name]
+        return not waiting
+
+    wait_for(act, 90, lambda: "\n".join(run.log() for run in found.values()))
+    return found
+
+
+@pytest.mark.parametrize("name", [*REQUESTS, "time limit"])
+def test_asked_to_leave(asked, undisturbed, name):
+    run = asked[name]
+    assert_ends_as(run, undisturbed)
+    assert int(run.field("Restarts")) >= 1
+    assert run.log().count("left as asked") == int(run.field("Restarts")), run.log()
+
+
+def test_asked_before_it_listens(runs, undisturbed):
+    """Tasks that are still importing keep the signal for later; a shell that has just begun passes it on."""
+    run = runs.submit("early", "--time", "5")
+    wait_for(lambda: run.starts() == [0], 30)
+    time.sleep(0.5)
+    runs.lab.ask("scancel", "--batch", "--signal=USR1", run.job)
+    assert_ends_as(run, undisturbed)
+    assert run.starts() == [0, 1]
+
+
+def test_preempted_by_a_job_of_a_higher_partition(runs, undisturbed):
+    run = runs.submit("preempted", "--time", "5")
+    wait_for(lambda: run.steps() >= AT_STEP, 90, run.log)
+    everything = ("--partition=urgent", "--exclusive", "--nodes=2")
+    job = runs.lab.ask("sbatch", "--parsable", *everything, "--output=/dev/null", "--wrap=sleep 2").strip()
+    assert Run(runs.lab, job, run.folder, "").wait(60) == "COMPLETED"
+    assert_ends_as(run, undisturbed)
+    assert run.starts() == [0, 1] and "SIGTERM: saving" in run.log()
+
+
+@pytest.mark.parametrize("node, away", [("node1", True), ("node0", False)])
+def test_a_node_crashes(runs, undisturbed, node, away):
+    """The one with the batch script, or the other one, back at once or only when SLURM has missed it; steps since the
+    last save are done again, no others."""
+    run = runs.submit(f"crash {node}", "--time", "5")
+    wait_for(lambda: run.steps() >= AT_STEP + 2, 90, run.log)
+    runs.lab.crash(node)
+    if away:
+        wait_for(lambda: run.field("JobState") != "RUNNING", 60)
+    runs.lab.boot(node)
+    assert_ends_as(run, undisturbed)
+    assert run.starts() == [0, 1] and "resumed from" in run.log()
