@@ -178,6 +178,15 @@ def _is_number(value):
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
+def _balanced_batch(cfg):
+    balanced = cfg.TRAIN.BALANCED_BATCH
+    whole = [isinstance(number, int) and not isinstance(number, bool) and number >= 1 for number in balanced]
+    if len(balanced) not in (0, 2) or not all(whole):
+        yield "TRAIN.BALANCED_BATCH", f"got {balanced!r}, expected [classes, clips of each], or [] for any clips"
+    elif balanced and (cfg.MULTIGRID.LONG_CYCLE or cfg.MULTIGRID.SHORT_CYCLE):
+        yield "TRAIN.BALANCED_BATCH", f"got {balanced!r} with MULTIGRID, whose batches change; switch one of them off"
+
+
 def _batch_sizes(cfg):
     for key in ("TRAIN.BATCH_SIZE", "TEST.BATCH_SIZE"):
         for name in ("NUM_GPUS", "NUM_PROCS"):
@@ -291,6 +300,7 @@ _CHECKS = (
     ((), _ranges),
     ((), _lists),
     (("TRAIN.BATCH_SIZE", "TEST.BATCH_SIZE", "NUM_GPUS", "NUM_PROCS"), _batch_sizes),
+    (("TRAIN.BALANCED_BATCH",), _balanced_batch),
     (("SHARD_ID", "NUM_SHARDS"), _shards),
     (("SOLVER.BASE_LR", "SOLVER.COSINE_END_LR", "SOLVER.WARMUP_EPOCHS", "SOLVER.MAX_EPOCH"), _cosine),
     (("SOLVER.STEPS", "SOLVER.LRS"), _steps),

@@ -4,10 +4,11 @@ import cv2
 import torch
 from torch.utils.data import DataLoader
 
+from slowfast.datasets.balanced import BalancedBatchSampler
 from slowfast.datasets.collate import collate
 from slowfast.datasets.samplers import PLAIN, EvalBatchSampler, TrainBatchSampler
 from slowfast.utils import memory
-from slowfast.utils.errors import UserError
+from slowfast.utils.errors import ConfigError, UserError
 from slowfast.utils.registry import Registry
 from slowfast.utils.signals import shield_data_worker
 
@@ -39,9 +40,7 @@ def construct_loader(cfg, split, *, rank=0, world_size=1, phases=PLAIN):
     dataset = build_dataset(section.DATASET, cfg, split)
     batch_size = max(1, section.BATCH_SIZE * cfg.NUM_SHARDS // world_size)
     if split == "train":
-        sampler = TrainBatchSampler(
-            len(dataset), batch_size, cfg.SOLVER.ACCUMULATE_STEPS, rank, world_size, cfg.RNG_SEED, phases
-        )
+        sampler = _train_sampler(cfg, dataset, batch_size, rank, world_size, phases)
     else:
         sampler = EvalBatchSampler(len(dataset), batch_size, rank, world_size)
     workers = cfg.DATA_LOADER.NUM_WORKERS
@@ -55,6 +54,25 @@ def construct_loader(cfg, split, *, rank=0, world_size=1, phases=PLAIN):
         persistent_workers=workers > 0,
         prefetch_factor=cfg.DATA_LOADER.PREFETCH_FACTOR if workers > 0 else None,
     )
+
+
+def _train_sampler(cfg, dataset, batch_size, rank, world_size, phases):
+    """Args: batch_size: clips a process and micro-step."""
+    accumulate = cfg.SOLVER.ACCUMULATE_STEPS
+    if not cfg.TRAIN.BALANCED_BATCH:
+        return TrainBatchSampler(len(dataset), batch_size, accumulate, rank, world_size, cfg.RNG_SEED, phases)
+    classes, clips = cfg.TRAIN.BALANCED_BATCH
+    if batch_size != classes * clips:
+        raise ConfigError(
+            f"TRAIN.BALANCED_BATCH: {classes} classes x {clips} clips = {classes * clips}, but a process takes "
+            f"{batch_size} clips a micro-step (TRAIN.BATCH_SIZE {cfg.TRAIN.BATCH_SIZE}, {world_size} processes). "
+            f"Set TRAIN.BATCH_SIZE {classes * clips * world_size // cfg.NUM_SHARDS}"
+        )
+    if not all(isinstance(label, int) for label in dataset.labels):
+        raise ConfigError(
+            "TRAIN.BALANCED_BATCH: needs one class a video; the labels of this data set have several parts"
+        )
+    return BalancedBatchSampler(dataset.labels, classes, clips, accumulate, rank, world_size, cfg.RNG_SEED)
 
 
 class ClipLoader(DataLoader):

@@ -8,6 +8,7 @@ def add(cfg):
     cfg.TRAIN.ENABLE = True  # run the training job
     cfg.TRAIN.DATASET = "kinetics"  # registered data set, for training and validation
     cfg.TRAIN.BATCH_SIZE = 64  # clips a machine and micro-step, over all its processes
+    cfg.TRAIN.BALANCED_BATCH = []  # [P, K]: P classes, K clips of each, a process and micro-step; [] = any clips
     cfg.TRAIN.EVAL_PERIOD = 10  # epochs between two validations
     cfg.TRAIN.CHECKPOINT_PERIOD = 10  # epochs between two checkpoints
     cfg.TRAIN.CHECKPOINT_PERIOD_ITERS = 0  # optimizer steps between two checkpoints inside an epoch; 0 = off
