@@ -57,13 +57,20 @@ class Ranks:
         self.store = dist.TCPStore(LOCALHOST, 0, world_size, is_master=True, wait_for_workers=False)
         url = f"{LOCALHOST}:{self.store.port}" if world_size > 1 else ""
         self.ranks = []
+        gate, key = (
+            os.pipe()
+        )  # opens once all are forked: the store's threads must not be at work, locks in hand, before
         for number in range(world_size):
             place = Place(number, world_size, number, world_size, url)
             (folder / f"error_{number}.txt").unlink(missing_ok=True)
             pid = os.fork()
             if pid == 0:
+                os.close(key)
+                os.read(gate, 1)
                 _run(job, cfg, place, folder, prepare)
             self.ranks.append(Rank(pid, folder, number))
+        os.close(gate)
+        os.close(key)
 
     def wait(self, timeout=180):
         """Until all have ended; their exit codes. Those that have not by then are killed."""
