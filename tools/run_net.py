@@ -12,6 +12,7 @@ from slowfast.config import load_cfg
 from slowfast.engine.benchmark import benchmark
 from slowfast.engine.plan import dry_run
 from slowfast.engine.processes.launch import launch
+from slowfast.engine.series import runs_of
 from slowfast.engine.test import test
 from slowfast.engine.train import train
 from slowfast.utils.command_line import run_command
@@ -52,8 +53,8 @@ def _split_files(words):
 def main(argv=None):
     args = parse_args(argv)
     code = EXIT_DONE
-    cfgs = [load_cfg(path, args.opts, num_shards=args.num_shards, shard_id=args.shard_id) for path in args.cfg]
-    for path, cfg in zip(args.cfg, cfgs):
+    loaded = [load_cfg(path, args.opts, num_shards=args.num_shards, shard_id=args.shard_id) for path in args.cfg]
+    for path, cfg in [(path, run) for path, whole in zip(args.cfg, loaded) for run in runs_of(whole)]:
         if args.dry_run:
             dry_run(cfg)
             continue

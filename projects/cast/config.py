@@ -1,10 +1,12 @@
 """CAST's own keys: defaults, units and meanings."""
 
+from projects.cast.tstl.config import add_config as add_tstl_config
 from slowfast.config import CfgNode
 
 
 def add_config(cfg):
-    """Add the sections CAST and VIS."""
+    """Add the sections CAST, VIS and TSTL."""
+    add_tstl_config(cfg)
     cfg.CAST = CfgNode()
     cfg.CAST.SIZE = "base"  # small | base | large | huge, of both experts; the next three keys override it
     cfg.CAST.EMBED_DIM = 0  # token width; 0 = from SIZE

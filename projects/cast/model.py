@@ -142,12 +142,18 @@ class CAST(nn.Module):
                 init_std=section.INIT_STD,
                 head_init_scale=section.HEAD_INIT_SCALE,
                 act_checkpoint=cfg.MODEL.ACT_CHECKPOINT,
+                **cls.further_arguments(cfg),
             )
         except ConfigError as error:
             raise ConfigError(error.problems + problems) from None
         if problems:
             raise ConfigError(problems)
         return model
+
+    @classmethod
+    def further_arguments(cls, cfg):
+        """What a class built on this one takes beside CAST's arguments, as a dict."""
+        return {}
 
     @property
     def num_layers(self):
@@ -204,7 +210,11 @@ class CAST(nn.Module):
 
     def features(self, clip):
         """clip: (B, C, F, H, W) -> features of the spatial and of the temporal stream, (B, D) each."""
-        space, time, (steps, *_) = self.blocks(self.embed(clip))
+        return self.encode(self.embed(clip))
+
+    def encode(self, streams):
+        """What `embed` gives -> features of the spatial and of the temporal stream, (B, D) each."""
+        space, time, (steps, *_) = self.blocks(streams)
         class_tokens = space[:, 0].unflatten(0, (-1, steps))  # (B, T, D)
         return self.clip_ln_post(class_tokens.mean(dim=1)), self.vmae_fc_norm(time.mean(dim=1))
 

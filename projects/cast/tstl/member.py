@@ -28,11 +28,11 @@ class TSTLMember(CAST):
     """
 
     def forward(self, clip, with_features=False):
-        features = self.all_features(clip)
-        logits = self.head(self.head_drop(features.fused))
+        logits, features = self.classify(self.embed(clip))
         return (logits, features) if with_features else logits
 
-    def all_features(self, clip):
-        """clip: (B, C, F, H, W) -> Features."""
-        space, time = self.features(clip)
-        return Features(self.noun_last_Adapter(space) + self.verb_last_Adapter(time), space, time)
+    def classify(self, streams):
+        """What `embed` gives -> logits (B, K), Features."""
+        space, time = self.encode(streams)
+        features = Features(self.noun_last_Adapter(space) + self.verb_last_Adapter(time), space, time)
+        return self.head(self.head_drop(features.fused)), features
