@@ -6,7 +6,7 @@ import re
 from slowfast.config import schema
 from slowfast.config.check_augmentation import find_augmentation_problems
 from slowfast.config.check_multigrid import find_multigrid_problems
-from slowfast.config.derive import reader_kind
+from slowfast.config.derive import precision, reader_kind
 from slowfast.config.node import CfgNode, get, leaves
 
 CHOICES = {
@@ -15,6 +15,7 @@ CHOICES = {
     "BN.NORM_TYPE": ("batchnorm", "sub_batchnorm", "sync_batchnorm"),
     "CHECKPOINT.ON_SAVE_ERROR": ("stop", "warn"),
     "TRAIN.PRECISION": ("", "fp32", "bf16", "fp16"),
+    "TRAIN.PARALLEL": ("ddp", "fsdp"),
     "TRAIN.CHECKPOINT_TYPE": ("pytorch", "caffe2"),
     "TEST.CHECKPOINT_TYPE": ("pytorch", "caffe2"),
     "TEST.SCORES": ("softmax", "logits"),
@@ -207,6 +208,20 @@ def _lr_scaling(cfg):
         yield "SOLVER.BASE_LR_BATCH_SIZE", text
 
 
+def _parallel(cfg):
+    if cfg.TRAIN.PARALLEL == "fsdp":
+        if cfg.DIST.COMM_HOOK:
+            text = f"got '{cfg.DIST.COMM_HOOK}', but TRAIN.PARALLEL fsdp averages in float32; set it ''"
+            yield "DIST.COMM_HOOK", text
+        if cfg.MODEL.COMPILE:
+            yield "MODEL.COMPILE", "got True, which TRAIN.PARALLEL fsdp does not go with; set it False"
+        if cfg.DIST.CPU_OFFLOAD and precision(cfg) == "fp16":
+            text = "got True, but the gradient scaler of fp16 works on the GPU; set TRAIN.PRECISION bf16"
+            yield "DIST.CPU_OFFLOAD", text
+    elif cfg.DIST.CPU_OFFLOAD:
+        yield "DIST.CPU_OFFLOAD", f"got True, but TRAIN.PARALLEL is {cfg.TRAIN.PARALLEL}; set it False or take fsdp"
+
+
 def _name_lists(cfg):
     for key in ("PROJECTS", "MODEL.FREEZE", "MODEL.TRAINABLE", "SOLVER.NO_DECAY"):
         names = get(cfg, key)
@@ -308,6 +323,7 @@ _CHECKS = (
     (("DATA.TRAIN_JITTER_SCALES", "DATA.TRAIN_CROP_SIZE"), _crops),
     (("TRAIN.BATCH_SIZE", "NUM_GPUS", "NUM_PROCS", "MIXUP.GROUP_SIZE"), find_augmentation_problems),
     ((), _kept_activations),
+    (("TRAIN.PARALLEL", "TRAIN.PRECISION"), _parallel),
     (("DATA.STD",), _normalisation),
     (("SOLVER.BETAS",), _betas),
     (("TASK",), _task),

@@ -14,6 +14,7 @@ from slowfast.engine.precision import Precision
 from slowfast.engine.processes.data_parallel import wrap_for_training
 from slowfast.engine.speed.loader_stages import time_stages
 from slowfast.engine.speed.timing import Measurement, format_table, measure, smooth, verdict
+from slowfast.engine.start import share_out, shares_out
 from slowfast.engine.step import OptimizerStep
 from slowfast.models import build_model
 from slowfast.solver.optimizer import build_optimizer
@@ -102,9 +103,10 @@ class Benchmark:
         """Optimizer steps as training does them: loader, transfer, accumulation, clipping, update."""
         cfg = self.cfg
         lr = derive.scaled_lr(cfg)[1]  # warm-up's start
-        self.model.train()
-        step = OptimizerStep.from_cfg(cfg, self.model, build_optimizer(self.model, cfg, lr), self.task, self.device)
-        step.model = wrap_for_training(self.model, self.device)
+        shared = shares_out(cfg)
+        model = (share_out(self.model.cpu(), cfg, self.device) if shared else self.model).train()
+        step = OptimizerStep.from_cfg(cfg, model, build_optimizer(model, cfg, lr), self.task, self.device)
+        step.model = model if shared else wrap_for_training(model, self.device)
         endless = self._endless()
         batches, numbers = iter(Feed.from_cfg(cfg, endless, self.device, train_task=self.task)), count()
 

@@ -13,6 +13,7 @@ from slowfast.engine.multigrid import build_course
 from slowfast.engine.precision import DTYPES
 from slowfast.engine.processes.shares import with_batch
 from slowfast.models import build_model
+from slowfast.models.layers.block import wrapping_units
 from slowfast.models.step_memory import StepMemory, step_memory
 from slowfast.tasks import build_task
 from slowfast.utils import distributed
@@ -29,7 +30,8 @@ class MemoryPlan:
     """Predicted bytes of one process in training.
 
     step: StepMemory of the largest micro-batch. optimizer: state of all trained parameters. average: the moving
-    average. shape: (clips, frames, px) of that micro-batch.
+    average. shape: (clips, frames, px) of that micro-batch. With TRAIN.PARALLEL fsdp all are of a process's part, and
+    what is gathered counts as activations.
     """
 
     step: StepMemory
@@ -55,9 +57,12 @@ def plan_memory(cfg, model, device):
     shapes = {(shape.multiple * clips, shape.num_frames, shape.crop_size) for phase in phases for shape in phase.shapes}
     steps = {shape: _step(cfg, model, shape, device) for shape in sorted(shapes)}
     shape = max(steps, key=lambda shape: steps[shape].peak)
-    trained = steps[shape].weights
+    step = steps[shape]
+    if cfg.TRAIN.PARALLEL == "fsdp" and _processes(cfg, device) > 1:
+        step = _part_of(step, cfg, model, _processes(cfg, device))
+    trained = step.weights
     return MemoryPlan(
-        step=steps[shape],
+        step=step,
         optimizer=trained * _states(cfg.SOLVER),
         average=trained if cfg.SOLVER.EMA_DECAY else 0,
         shape=shape,
@@ -76,6 +81,29 @@ def _step(cfg, model, shape, device):
         autocast=DTYPES[derive.precision(cfg)],
         kept_gradients=cfg.SOLVER.ACCUMULATE_STEPS > 1 or _processes(cfg, device) > 1,
     )
+
+
+def _part_of(step, cfg, model, processes):
+    """StepMemory of a process that keeps a part of all weights; whole gradients only while micro-batches add up."""
+    left = 1 - 1 / processes
+    whole_gradients = cfg.SOLVER.ACCUMULATE_STEPS > 1
+    spared = left * (step.weights + step.frozen + (0 if whole_gradients else step.gradients))
+    gathered = _gathered(model, DTYPES[derive.precision(cfg)])
+    return StepMemory(
+        weights=round(step.weights / processes),
+        frozen=round(step.frozen / processes),
+        gradients=step.gradients if whole_gradients else round(step.gradients / processes),
+        activations=step.activations + gathered,
+        peak=round(step.peak - spared) + gathered,
+    )
+
+
+def _gathered(model, dtype):
+    """Bytes beside the parts: what is in no unit, two units (one computes, one comes), the gradients of one."""
+    sizes = [sum(parameter.numel() for parameter in unit.parameters()) for unit in wrapping_units(model)]
+    rest = sum(parameter.numel() for parameter in model.parameters()) - sum(sizes)
+    number = torch.finfo(dtype or torch.float32).bits // 8
+    return 4 * rest + max(sizes, default=0) * (2 * number + number + 4)
 
 
 def _processes(cfg, device):

@@ -76,6 +76,8 @@ class OptimizerStep:
 
     def _reducing(self, *, last):
         """Gradients are summed over the processes once, with the last micro-batch."""
+        if hasattr(self.model, "set_requires_gradient_sync"):  # it is shared out
+            self.model.set_requires_gradient_sync(last)
         if last or not isinstance(self.model, DistributedDataParallel):
             return nullcontext()
         return self.model.no_sync()

@@ -18,22 +18,15 @@ from slowfast.engine.processes.agreement import Agreement
 from slowfast.engine.processes.data_parallel import wrap_for_training
 from slowfast.engine.processes.preemption import Preempted
 from slowfast.engine.recipe import recipe_text, resolve_recipe, write_recipe
-from slowfast.engine.saving.checkpoints import Checkpointer
-from slowfast.engine.saving.initial import initialise
-from slowfast.engine.saving.state import TrainState
-from slowfast.engine.step import OptimizerStep
+from slowfast.engine.start import build_empty, shares_out, start_training
 from slowfast.engine.validate import averages, validate
-from slowfast.models import build_model
-from slowfast.solver.ema import MovingAverage
 from slowfast.solver.multigrid import BatchNormSetting
-from slowfast.solver.optimizer import build_optimizer
 from slowfast.solver.schedules import build_schedule
 from slowfast.tasks import build_task
 from slowfast.utils import distributed, memory
 from slowfast.utils.errors import EXIT_DONE, EXIT_LOST, EXIT_PREEMPTED
 from slowfast.utils.io import atomic_write_text
 from slowfast.utils.logging import get_logger
-from slowfast.utils.rng import seed_torch
 
 
 def train(cfg, device):
@@ -75,22 +68,9 @@ class Trainer:
         self.steps_in = self.train_loader.batch_sampler.steps_in
         lrs = derive.scaled_lr(cfg)
         self.schedule = build_schedule(cfg, self.course, *lrs, steps_per_epoch=self.steps_in(0))
-        seed_torch(cfg.RNG_SEED, "initialise")
-        model = build_model(cfg).to(device)
-        optimizer = build_optimizer(model, cfg, lrs[0])
-        self.step = OptimizerStep.from_cfg(cfg, model, optimizer, self.task, device)
-        average = MovingAverage(model, cfg.SOLVER.EMA_DECAY) if cfg.SOLVER.EMA_DECAY else None
-        self.state = TrainState(
-            model,
-            optimizer,
-            self.step.precision.scaler,
-            derive.effective_batch(cfg),
-            average,
-            course=self.course.signature,
-        )
+        self.state, self.step, self.checkpoints = start_training(cfg, device, self.task, self.course.signature, lrs[0])
+        model, optimizer = self.state.model, self.state.optimizer
         self.batch_norm = BatchNormSetting()  # what the model was built with
-        self.checkpoints = Checkpointer(cfg)
-        initialise(self.state, cfg, self.checkpoints)
         self._set_batch_norm()
         self.step.model = self._wrap(model)  # only now, so that all processes hold the same weights
         self.agreement = Agreement(device)
@@ -99,6 +79,7 @@ class Trainer:
         self.lost = 0  # videos that the last validation could not read
         self.log = MetricsLog.from_cfg(cfg, self.state, enabled=self.main)
         if self.main:
+            model = build_empty(cfg) if shares_out(cfg) else model  # to be counted
             atomic_write_text(Path(cfg.OUTPUT_DIR) / "config.yaml", cfg.dump())
             get_logger().info(describe(cfg, model, {"train": self.train_loader, "val": self.val_loader}))
             recipe = resolve_recipe(cfg, model, optimizer, self.course, self.steps_in)
@@ -110,6 +91,8 @@ class Trainer:
             write_recipe(cfg.OUTPUT_DIR, recipe)
 
     def _wrap(self, model):
+        if shares_out(self.cfg):
+            return model
         dist = self.cfg.DIST
         unused = dist.FIND_UNUSED_PARAMETERS
         return wrap_for_training(model, self.device, find_unused_parameters=unused, comm_hook=dist.COMM_HOOK)
@@ -189,9 +172,8 @@ class Trainer:
         cfg, state = self.cfg, self.state
         averaged = state.average is not None and cfg.SOLVER.EMA_EVALUATE
         with state.average.applied(state.model) if averaged else nullcontext():
-            metrics, unreadable = validate(
-                state.model, self.task, self.val_loader, cfg, self.device, self.step.precision
-            )
+            model = self._whole_model()
+            metrics, unreadable = validate(model, self.task, self.val_loader, cfg, self.device, self.step.precision)
         self.lost = len(unreadable)
         metrics |= {"epoch": state.epoch + 1, "unreadable": self.lost}
         value = metrics[self.task.primary_metric]
@@ -204,6 +186,14 @@ class Trainer:
             f"{_accuracies(metrics)} over {metrics['clips']} videos, best {state.best:.4g}"
         )
         return better
+
+    def _whole_model(self):
+        """The model as it can be evaluated without waiting for other processes, whose shares may be uneven."""
+        if not shares_out(self.cfg):
+            return self.state.model
+        from slowfast.engine.processes.sharding import filled_copy
+
+        return filled_copy(build_empty(self.cfg), self.state.model, self.device)
 
     def _report(self, window, lr, progress):
         """One reduction over the processes; progress, metrics.jsonl and TensorBoard."""
@@ -248,7 +238,7 @@ class Trainer:
         """Save where all processes were asked to leave; the exit code that says "start me again"."""
         state = self.state
         self.checkpoints.finish()
-        if self.checkpoints.saved_step != state.step:
+        if not self.checkpoints.holds(state):
             self.checkpoints.save(state, epoch_done=state.step_in_epoch == self.steps_in(state.epoch))
             self.checkpoints.finish()
         if self.main:

@@ -317,7 +317,7 @@ class TemporalHead(nn.Module):
     def __init__(self, blocks, dim, mlp_dim, num_classes, *, dropout):
         super().__init__()
         self.cls_token = nn.Parameter(torch.zeros(1, 1, dim))
-        self.temporal_encoder = nn.ModuleList(blocks)
+        self.temporal_encoder = BlockStack(blocks)
         self.mlp_head = nn.Sequential(
             nn.LayerNorm(dim), nn.Linear(dim, mlp_dim), nn.GELU(), nn.Dropout(dropout), nn.Linear(mlp_dim, num_classes)
         )
@@ -325,6 +325,4 @@ class TemporalHead(nn.Module):
     def forward(self, features):
         """features: (B, F, D) -> logits (B, K)."""
         x = torch.cat([self.cls_token.expand(features.shape[0], -1, -1), features], dim=1)  # (B, 1 + F, D)
-        for block in self.temporal_encoder:
-            x = block(x)
-        return self.mlp_head(x[:, 0])
+        return self.mlp_head(self.temporal_encoder(x)[:, 0])

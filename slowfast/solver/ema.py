@@ -4,11 +4,14 @@ from contextlib import contextmanager
 
 import torch
 
+from slowfast.utils.distributed import local_part
+
 
 class MovingAverage:
     """average <- decay * average + (1 - decay) * model, after each optimizer step.
 
-    Covers trained parameters and buffers; integer buffers are copied. Frozen parameters have no second copy.
+    Covers trained parameters and buffers; integer buffers are copied. Frozen parameters have no second copy. Of a model
+    that is shared out over processes, each averages its own part.
 
     Args:
         model: bare module, on its device; the average starts as a copy of it.
@@ -29,9 +32,9 @@ class MovingAverage:
     def update(self, model):
         for name, tensor in _changing(model).items():
             if tensor.is_floating_point():
-                self.average[name].lerp_(tensor, 1.0 - self.decay)
+                local_part(self.average[name]).lerp_(local_part(tensor), 1.0 - self.decay)
             else:
-                self.average[name].copy_(tensor)
+                local_part(self.average[name]).copy_(local_part(tensor))
 
     @contextmanager
     def applied(self, model):
@@ -51,7 +54,7 @@ class MovingAverage:
         if state.keys() != self.average.keys():
             raise ValueError("its moving average covers other parameters than are trained now")
         for name, tensor in self.average.items():
-            tensor.copy_(state[name])
+            local_part(tensor).copy_(local_part(state[name]))
 
 
 def _changing(model):
@@ -63,4 +66,4 @@ def _changing(model):
 @torch.no_grad()
 def _put(model, tensors):
     for name, tensor in _changing(model).items():
-        tensor.copy_(tensors[name])
+        local_part(tensor).copy_(local_part(tensors[name]))

@@ -1,9 +1,12 @@
 """Optimizers: built from the configuration, driven step by step, restored from a checkpoint."""
 
 import torch
+import torch.distributed as dist
 
 from slowfast.solver.param_groups import parameter_groups
+from slowfast.utils.distributed import local_part
 
+NORM_EPS = 1e-6  # as torch.nn.utils.clip_grad_norm_
 _RESTORED = ("params", "lr")  # of a checkpoint's groups; all else stays as configured
 
 
@@ -63,17 +66,28 @@ def load_optimizer_state(optimizer, state):
 
 
 def clip_gradients(parameters, *, max_value=None, max_norm=None):
-    """Clip by value, else by total norm, else only measure.
+    """Clip by value, else by total norm, else only measure; gradients may be shared out over processes (DTensors).
 
     Returns:
         (total, norms): 0-D tensor, the L2 norm of all gradients before clipping; tensor (P,), the norm of each of the P
         parameters that have a gradient.
     """
-    parameters = [parameter for parameter in parameters if parameter.grad is not None]
-    norms = torch.stack(torch._foreach_norm([parameter.grad for parameter in parameters]))
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    own = [local_part(gradient) for gradient in gradients]
+    norms = torch.stack(torch._foreach_norm(own))
+    if own[0] is not gradients[0]:
+        norms = _over_all_parts(norms, gradients[0].device_mesh)
     total = torch.linalg.vector_norm(norms)
     if max_value is not None:
-        torch.nn.utils.clip_grad_value_(parameters, max_value)
+        torch._foreach_clamp_min_(own, -max_value)
+        torch._foreach_clamp_max_(own, max_value)
     elif max_norm is not None:
-        torch.nn.utils.clip_grads_with_norm_(parameters, max_norm, total)
+        torch._foreach_mul_(own, (max_norm / (total + NORM_EPS)).clamp(max=1.0))
     return total, norms
+
+
+def _over_all_parts(norms, mesh):
+    """Norms of this process's parts -> of the whole gradients, which all processes of the mesh share."""
+    squares = norms.square().to(mesh.device_type)
+    dist.all_reduce(squares, group=mesh.get_group())
+    return squares.sqrt().to(norms.device)

@@ -35,6 +35,11 @@ def barrier():
         dist.barrier()
 
 
+def local_part(tensor):
+    """This process's part of a tensor that is shared out (a DTensor), sharing its memory; else the tensor itself."""
+    return tensor.to_local() if hasattr(tensor, "to_local") else tensor
+
+
 def all_reduce_sums(sums, device):
     """Add up numbers over all processes in one reduction.
 

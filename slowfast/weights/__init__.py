@@ -4,7 +4,7 @@ from slowfast.weights import eva, llama, vits  # noqa: F401 - register rules and
 from slowfast.weights.classes import class_rows
 from slowfast.weights.fetch import fetch
 from slowfast.weights.load import NEW, LoadReport, has_other_classes, load_pretrained, load_weights
-from slowfast.weights.read import read_checkpoint, read_state_dict, state_dict_of
+from slowfast.weights.read import read_checkpoint, read_file, read_state_dict, state_dict_of
 from slowfast.weights.rules import WeightRules, weight_rules
 from slowfast.weights.start import start, starts_from
 from slowfast.weights.trained_part import complete, fill_frozen, frozen_digest, source_of, without_frozen
@@ -22,6 +22,7 @@ __all__ = [
     "load_pretrained",
     "load_weights",
     "read_checkpoint",
+    "read_file",
     "read_state_dict",
     "source_of",
     "start",

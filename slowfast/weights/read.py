@@ -11,6 +11,7 @@ from slowfast.utils.errors import UserError
 from slowfast.weights.fetch import INDEX_SUFFIX, fetch, read_index
 from slowfast.weights.jax_vit import is_jax_vit, read_npz, to_torch_names
 from slowfast.weights.pages import refuse_pages
+from slowfast.weights.shards import is_in_shards
 from slowfast.weights.torch_files import read_torch_file, read_torchscript
 
 # where others put the state dict: PySlowFast and XViT; VideoMAE and timm; Lightning; DeepSpeed
@@ -18,20 +19,31 @@ NESTED_KEYS = ("model_state", "model", "state_dict", "module")
 WRAPPER_PREFIXES = ("module.", "_orig_mod.")  # of DataParallel and DistributedDataParallel, of torch.compile
 
 
-def read_checkpoint(location, *, sha256="", cache_dir=""):
-    """The whole content of a checkpoint file, on the CPU.
+def read_checkpoint(location, *, sha256="", cache_dir="", parts=None):
+    """The whole content of a checkpoint, on the CPU; tensors that lie in shards beside the file are joined.
 
     The format is told by the file's first bytes, whatever its name: torch.save (zipped or older), a TorchScript
     archive, .npz, safetensors, or an index (*.index.json) of such files. Of TorchScript, the tensors alone are read.
 
     Args:
         location: local path or URL; see `fetch` for sha256 and cache_dir.
+        parts: entries of which the shards are wanted, such as ("model_state",); None: all.
     Returns:
         Mapping: what was saved; name -> tensor for all but torch.save.
     Raises:
-        UserError: missing, damaged or foreign file, or one that could only be read by running code from it.
+        UserError: missing, damaged or foreign file or shard, or one that could only be read by running code from it.
     """
     path = fetch(location, sha256=sha256, cache_dir=cache_dir)
+    content = read_file(path)
+    if not is_in_shards(content):
+        return content
+    from slowfast.weights.shard_reader import joined  # torch's part for it takes half a second to import
+
+    return joined(content, path, parts)
+
+
+def read_file(path):
+    """As `read_checkpoint`, of a local Path, and without what may lie in shards beside it."""
     if path.name.endswith(INDEX_SUFFIX):
         return _read_parts(path)
     content = _reader(path)(path)

@@ -205,3 +205,20 @@ def test_weights():
 def test_kept_activations(on, keep, told):
     with pytest.raises(ConfigError, match=told):
         load_cfg(None, ["MODEL.ACT_CHECKPOINT", str(on), "MODEL.ACT_CHECKPOINT_KEEP", str(keep)])
+
+
+@pytest.mark.parametrize(
+    "opts, key",
+    [
+        (("DIST.COMM_HOOK", "bf16"), "DIST.COMM_HOOK"),
+        (("MODEL.COMPILE", True), "MODEL.COMPILE"),
+        (("DIST.CPU_OFFLOAD", True, "TRAIN.PRECISION", "fp16"), "DIST.CPU_OFFLOAD"),
+    ],
+)
+def test_what_does_not_go_with_fsdp(opts, key):
+    assert f" {key}: got " in the_problem("TRAIN.PARALLEL", "fsdp", *opts)
+    assert problems("TRAIN.PARALLEL", "fsdp", "DIST.CPU_OFFLOAD", True, "TRAIN.PRECISION", "bf16") == []
+
+
+def test_offloading_is_for_what_is_shared_out():
+    assert "DIST.CPU_OFFLOAD: got True, but TRAIN.PARALLEL is ddp" in the_problem("DIST.CPU_OFFLOAD", True)

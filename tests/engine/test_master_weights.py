@@ -4,12 +4,10 @@ import pytest
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
-from torch.distributed.fsdp import fully_shard
 from torch.nn.parallel import DistributedDataParallel
 
 from slowfast.engine.precision import Precision
 from slowfast.models import build_model
-from slowfast.models.layers.block import wrapping_units
 from tests.models.sizes import clip_for, small_cfg
 
 CPU = torch.device("cpu")
@@ -65,21 +63,3 @@ def test_processes_exchange_float32(model, group):
     wrapped.register_comm_hook(None, hook)
     backward(wrapped, small_cfg("EVAVideo"))
     assert seen and set(seen) == {torch.float32}
-
-
-@pytest.mark.skipif(not hasattr(torch.cpu.Stream, "record_event"), reason="this torch shards on GPUs alone")
-def test_units_can_be_sharded_one_by_one(group):
-    cfg = small_cfg("EVAVideo", MODEL__ACT_CHECKPOINT=True)
-    torch.manual_seed(0)
-    plain = build_model(cfg)
-    torch.manual_seed(0)
-    sharded = build_model(cfg)
-    mesh = dist.init_device_mesh("cpu", (1,))
-    for unit in (*wrapping_units(sharded), sharded):
-        fully_shard(unit, mesh=mesh)
-    clip = torch.randn(clip_for(cfg), generator=torch.Generator().manual_seed(1))
-    for model in (plain, sharded):
-        model.eval()(clip).square().sum().backward()
-    found = {name: parameter.grad.full_tensor() for name, parameter in sharded.named_parameters()}
-    for name, parameter in plain.named_parameters():
-        torch.testing.assert_close(found[name], parameter.grad, rtol=1e-4, atol=1e-6)

@@ -54,6 +54,23 @@ def test_parts():
         assert part in text["of it, MiB"]
 
 
+def test_shared_out_each_process_keeps_its_part():
+    keys = {"SOLVER__OPTIMIZING_METHOD": "adamw", "TRAIN__BATCH_SIZE": 4, "NUM_PROCS": 4, "SOLVER__EMA_DECAY": 0.5}
+    whole = plan(small_cfg("EVAVideo", **keys))
+    part = plan(small_cfg("EVAVideo", TRAIN__PARALLEL="fsdp", **keys))
+    sums = plan(small_cfg("EVAVideo", TRAIN__PARALLEL="fsdp", SOLVER__ACCUMULATE_STEPS=2, **keys))
+    for name in ("weights", "gradients"):
+        assert getattr(part.step, name) == pytest.approx(getattr(whole.step, name) / 4, abs=1)
+    assert (part.optimizer, part.average) == pytest.approx((whole.optimizer / 4, whole.average / 4), abs=4)
+    assert sums.step.gradients == whole.step.gradients  # until the last micro-batch
+    model = build_model(small_cfg("EVAVideo"))
+    sizes = [sum(parameter.numel() for parameter in block.parameters()) for block in model.blocks]
+    rest = sum(parameter.numel() for parameter in model.parameters()) - sum(sizes)
+    gathered = 4 * rest + 16 * max(sizes)  # two blocks, and a block's gradients twice
+    spared = 0.75 * (whole.step.weights + whole.step.frozen + whole.step.gradients)
+    assert part.step.peak == pytest.approx(whole.step.peak - spared + gathered, abs=4)
+
+
 def test_a_run_that_would_not_fit_is_told_what_to_switch_on():
     cfg = small_cfg("EVAVideo", TRAIN__MEMORY_LIMIT_GIB=1.0)
     found = plan(cfg)

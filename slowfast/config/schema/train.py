@@ -17,6 +17,7 @@ def add(cfg):
     cfg.TRAIN.CHECKPOINT_EPOCH_RESET = False  # take only the weights of CHECKPOINT_FILE_PATH and start at epoch 0
     cfg.TRAIN.MIXED_PRECISION = False  # upstream's switch: True = fp16, unless PRECISION says otherwise
     cfg.TRAIN.PRECISION = ""  # fp32 | bf16 | fp16; "" = fp16 if MIXED_PRECISION else fp32
+    cfg.TRAIN.PARALLEL = "ddp"  # ddp | fsdp: a whole model in each process, or weights, gradients, momenta shared out
     cfg.TRAIN.AUTO_BATCH = False  # largest BATCH_SIZE predicted to fit; ACCUMULATE_STEPS keeps the effective batch
     cfg.TRAIN.MEMORY_LIMIT_GIB = 0.0  # GiB a process that AUTO_BATCH may fill to nine tenths; 0 = what is free
     cfg.TRAIN.MAX_UNREADABLE_IN_A_ROW = 10  # unreadable videos in a row that training replaces before it stops

@@ -52,6 +52,10 @@ class BackgroundWriter:
             raise error
 
     def _copy(self, value, where=()):
+        if hasattr(value, "to_local"):  # a DTensor, of which this process holds a part
+            part = self._copy(value.detach().to_local(), where)
+            layout = {"shape": value.shape, "stride": value.stride()}
+            return type(value).from_local(part, value.device_mesh, value.placements, run_check=False, **layout)
         if isinstance(value, torch.Tensor):
             return self._buffer(value, where).copy_(value.detach(), non_blocking=value.is_cuda)
         if isinstance(value, dict):

@@ -23,6 +23,7 @@ from slowfast.weights import (
     source_of,
     without_frozen,
 )
+from slowfast.weights.shards import find_shard_damage, is_in_shards, remove_unused
 
 NAME = re.compile(r"checkpoint_epoch_(\d{5})(?:_iter_(\d{8}))?\.pyth")
 SET_ASIDE = ".damaged"  # put behind the name of a file that cannot be resumed from
@@ -78,8 +79,16 @@ class Checkpointer:
         if self.background is not None:
             self._guarded(self.background.wait)
 
+    def holds(self, state):
+        """Whether `save` has brought this very state to disk."""
+        return self.saved_step == state.step
+
+    def _takes_part(self):
+        """Whether this process writes anything."""
+        return distributed.is_main()
+
     def _hand_over(self, state, write):
-        if not distributed.is_main():
+        if not self._takes_part():
             return
         watchdog.beat("saving")
         self.finish()
@@ -114,7 +123,7 @@ class Checkpointer:
                 path = self.folder / "best.pyth"
                 _link(self.folder / name, path)
         except (OSError, RuntimeError) as error:
-            cause = _os_error(error)
+            cause = os_error(error)
             if cause is None:
                 raise
             raise UserError(
@@ -127,12 +136,14 @@ class Checkpointer:
             others = [path for path in self.all() if path.name != newest]
             for path in others[: max(0, len(others) - self.keep_last + 1)]:
                 path.unlink()
+        remove_unused(self.folder)
 
     def clear_temporaries(self):
         """Remove the unfinished files of a run that was killed while it saved."""
         for pattern in (".checkpoint_epoch_*", ".best.pyth.*", ".last.*"):
             for path in self.folder.glob(pattern):
                 path.unlink(missing_ok=True)
+        remove_unused(self.folder)
 
     def all(self):
         """Paths of the periodic checkpoints, oldest first."""
@@ -189,7 +200,7 @@ class Checkpointer:
 def find_damage(path):
     """Why a file cannot be resumed from, as the end of a sentence; None for a whole checkpoint of this trainer.
 
-    Checks every byte against the sums in the file, about a second a GB; torch.load itself does not.
+    Checks every byte against the sums in the file, about a second a GB; torch.load itself does not. Of shards, too.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -200,7 +211,9 @@ def find_damage(path):
         return f"is damaged: {broken} in it is not what was written"
     try:
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-        return None if TrainState.is_held_by(content) else "is not a checkpoint of this trainer"
+        if not TrainState.is_held_by(content):
+            return "is not a checkpoint of this trainer"
+        return find_shard_damage(content, path) if is_in_shards(content) else None
     except Exception as error:  # as above
         return f"is not a checkpoint of this trainer ({type(error).__name__})"
 
@@ -218,7 +231,7 @@ def _link(existing, path):
         os.replace(temporary, path)
 
 
-def _os_error(error):
+def os_error(error):
     """The OSError behind an exception; torch's writer hides it behind a RuntimeError. None: there is none."""
     while error is not None and not isinstance(error, OSError):
         error = error.__cause__ or error.__context__
@@ -243,7 +256,11 @@ def resume(state, path, cfg):
     Raises: UserError where the file is not of this trainer, of another model, or was saved inside an epoch of another
         effective batch size.
     """
-    payload = complete(read_checkpoint(path), state.model, cfg, path)
+    take_over(state, complete(read_checkpoint(path), state.model, cfg, path), path)
+
+
+def take_over(state, payload, path):
+    """As `resume`, of a checkpoint's whole content, or of this process's part of it."""
     if not TrainState.is_held_by(payload):
         raise UserError(
             f"{path} is not a checkpoint of this trainer. Name it in TRAIN.CHECKPOINT_FILE_PATH to start from its "

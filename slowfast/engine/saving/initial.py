@@ -1,5 +1,8 @@
 """What a run's model is filled with: where training starts, what is tested, and what a dry run tries of both."""
 
+from dataclasses import dataclass
+from pathlib import Path
+
 from slowfast.engine.saving.checkpoints import Checkpointer, epochs_done, resume
 from slowfast.evaluation.results import describe_checkpoint
 from slowfast.utils import distributed
@@ -14,40 +17,66 @@ from slowfast.weights import (
     has_other_classes,
     load_pretrained,
     read_checkpoint,
-    start,
+    read_file,
     state_dict_of,
 )
+from slowfast.weights import start as begin
 
 
-def initialise(state, cfg, checkpoints):
-    """Bring a fresh state to where training starts.
+@dataclass(frozen=True)
+class Start:
+    """Where training starts. path: local file, None: no checkpoint; resumes: its whole state is taken over."""
+
+    path: Path | None
+    resumes: bool
+
+
+def find_start(cfg, checkpoints):
+    """Start, in all processes the same.
 
     With TRAIN.AUTO_RESUME the run's own last good checkpoint; else, or without one, TRAIN.CHECKPOINT_FILE_PATH: as a
-    whole where it is a checkpoint of this trainer and TRAIN.CHECKPOINT_EPOCH_RESET is off, its weights alone otherwise;
-    without either, what the model's class starts from (`weights.start`), or random weights. A frozen part of which the
-    named file holds nothing comes from there too.
+    whole where it is a checkpoint of this trainer and TRAIN.CHECKPOINT_EPOCH_RESET is off, its weights alone otherwise.
 
-    Raises: UserError naming the file where it cannot be used, or gives less than WEIGHTS.MIN_MATCHED of the backbone.
+    Raises: UserError: there are own checkpoints, and none is good; there is no such file.
     """
     if distributed.is_main():
         checkpoints.clear_temporaries()
     path = checkpoints.last_good() if cfg.TRAIN.AUTO_RESUME else None
     if path is not None:
-        resume(state, path, cfg)
-    elif cfg.TRAIN.CHECKPOINT_FILE_PATH:
-        path = fetch_weights(cfg.TRAIN.CHECKPOINT_FILE_PATH, cfg, cfg.WEIGHTS.TRAIN_SHA256)
-        content = complete(read_checkpoint(path), state.model, cfg, path)
-        if not cfg.TRAIN.CHECKPOINT_EPOCH_RESET and "train_state" in content:
-            resume(state, path, cfg)
-        else:
-            _start_from(path, content, state.model, cfg)
-            if state.average is not None:
-                state.average.restart(state.model)
+        return Start(path, resumes=True)
+    if not cfg.TRAIN.CHECKPOINT_FILE_PATH:
+        return Start(None, resumes=False)
+    path = fetch_weights(cfg.TRAIN.CHECKPOINT_FILE_PATH, cfg, cfg.WEIGHTS.TRAIN_SHA256)
+    return Start(path, not cfg.TRAIN.CHECKPOINT_EPOCH_RESET and "train_state" in read_file(path))
+
+
+def fill(model, start, cfg):
+    """Give a whole model what it starts from, but for what is resumed; of that, frozen weights that were left out.
+
+    Without a checkpoint: what the model's class starts from (`weights.start`), or the random weights that it has. A
+    frozen part of which the named file holds nothing comes from there too.
+
+    Raises: UserError naming the file where it cannot be used, or gives less than WEIGHTS.MIN_MATCHED of the backbone.
+    """
+    if start.resumes:
+        complete(read_file(start.path), model, cfg, start.path)
+    elif start.path is not None:
+        content = complete(read_checkpoint(start.path, parts=("model_state",)), model, cfg, start.path)
+        _start_from(start.path, content, model, cfg)
     else:
-        for text in start(state.model, cfg):
+        for text in begin(model, cfg):
             get_logger().info(text)
-        if state.average is not None:
-            state.average.restart(state.model)
+
+
+def initialise(state, cfg, checkpoints):
+    """Bring a fresh state, whole in each process, to where training starts: `find_start`, `fill`, `resume`."""
+    start = find_start(cfg, checkpoints)
+    if start.resumes:
+        resume(state, start.path, cfg)
+        return
+    fill(state.model, start, cfg)
+    if state.average is not None:
+        state.average.restart(state.model)
 
 
 def _start_from(path, content, model, cfg):
@@ -72,9 +101,9 @@ def try_weights(model, cfg):
         get_logger().info(f"this run goes on from {own}")
     elif cfg.TRAIN.CHECKPOINT_FILE_PATH:
         path = fetch_weights(cfg.TRAIN.CHECKPOINT_FILE_PATH, cfg, cfg.WEIGHTS.TRAIN_SHA256)
-        _start_from(path, complete(read_checkpoint(path), model, cfg, path), model, cfg)
+        _start_from(path, complete(read_checkpoint(path, parts=("model_state",)), model, cfg, path), model, cfg)
     else:
-        for text in start(model, cfg):
+        for text in begin(model, cfg):
             get_logger().info(text)
 
 
@@ -95,7 +124,8 @@ def load_test_weights(model, cfg):
             f"nothing to test: TEST.CHECKPOINT_FILE_PATH is empty and {cfg.OUTPUT_DIR}/checkpoints holds no "
             "checkpoint. Train first, name a checkpoint, or set TEST.ALLOW_RANDOM_WEIGHTS True"
         )
-    content = complete(read_checkpoint(path), model, cfg, path)
+    parts = ("model_state", "average_state")
+    content = complete(read_checkpoint(path, parts=parts), model, cfg, path)
     state = state_dict_of(content, path)
     rows, mapping = class_rows(cfg) if has_other_classes(model, state) else (None, [])  # a run's own: mapped already
     report = load_pretrained(model, state, rows)
