@@ -50,15 +50,27 @@ class Experiment:
 
 
 @dataclass(frozen=True)
+class Further:
+    """A command on a finished run. words: after `python`. file: JSON it writes into the run's folder, whose `entry` is
+    stored as `key`."""
+
+    words: tuple
+    file: str
+    entry: str
+    key: str
+
+
+@dataclass(frozen=True)
 class Chain:
     """One claim about several models, some of which start from others' weights.
 
     Args:
         claim, prepare, holds: as of Experiment.
         runs: name -> command of a seed, words after `python`, in this order; RNG_SEED and OUTPUT_DIR are added, and
-            "{NAME}" in a word stands for the best weights of the run NAME.
+            "{NAME}" in a word stands for the best weights of the run NAME, "{folder}" for the folder that
+            holds a folder for each run.
         told: names of the runs whose accuracies are stored, under the run's name.
-        after: name of a run -> further command on it, words after `python`, with the run's OUTPUT_DIR.
+        after: name of a run -> further command on it, with the run's OUTPUT_DIR.
     """
 
     claim: str
@@ -100,18 +112,49 @@ def _vit_llama_run(*overrides):
 
 MAKE_TOY = ("tools/prepare/make_toy_dataset.py", "--out", TOY)
 CAST_EXPERTS = ("CAST.CLIP_PATH", "{spatial_expert}", "CAST.VIDEOMAE_PATH", "{temporal_expert}")
+TSTL_MEMBERS = ("--selector", "{folder}/selector", "--experts", "{folder}/experts")
 NOUNS = ("DATA.PATH_TO_DATA_DIR", f"{TOY_VERB_NOUN}/nouns", "DATA.PATH_PREFIX", TOY_VERB_NOUN)
 
+MAKE_VERB_NOUN = (
+    *("tools/prepare/make_toy_dataset.py", "--kind", "verb_noun", "--out", TOY_VERB_NOUN),
+    *("--size", "32", "--train_per_class", "80", "--val_per_class", "10"),
+)
+
 EXPERIMENTS = {
+    "toy_tstl": Chain(
+        claim="toy TSTL, six experts of four actions each: the selector finds the group of >= 90 % of the clips; "
+        "routed top-1 beside that of a single CAST trained on as many clips is reported, not claimed",
+        prepare=(MAKE_VERB_NOUN,),
+        runs={
+            "spatial_expert": _cast_run("spatial_expert", *NOUNS),
+            "temporal_expert": _cast_run("temporal_expert"),
+            "single": _cast_run("tstl_single", *CAST_EXPERTS),
+            "selector": _cast_run("tstl_selector", *CAST_EXPERTS),
+            "experts": _cast_run("tstl_experts", *CAST_EXPERTS),
+            "members": (
+                *("projects/cast/import_experts.py", "--cfg", "projects/cast/configs/Toy/tstl.yaml", *TSTL_MEMBERS),
+                *CAST_EXPERTS,
+            ),
+            "routed": _cast_run("tstl", *CAST_EXPERTS, "TEST.CHECKPOINT_FILE_PATH", "{folder}/members/tstl.pyth"),
+        },
+        told=("single", "selector", "routed"),
+        after={
+            "routed": Further(
+                (
+                    *("projects/cast/tstl_report.py", "--cfg", "projects/cast/configs/Toy/tstl.yaml"),
+                    *("--single", "{folder}/single/predictions.npz"),
+                    *("DATA.PATH_TO_DATA_DIR", TOY_VERB_NOUN, *CAST_EXPERTS),
+                    *("TEST.CHECKPOINT_FILE_PATH", "{folder}/members/tstl.pyth"),
+                ),
+                *("tstl_report/report.json", "overall", "report"),
+            )
+        },
+        holds=lambda figures: figures["selector"]["top1_acc"] >= 90,
+    ),
     "toy_cast": Chain(
         claim="toy CAST from frozen experts: action top-1 >= 90 % and not below CAST without exchange; the spatial "
         "expert alone is at chance on the two verbs, 50 +- 10 %",
-        prepare=(
-            (
-                *("tools/prepare/make_toy_dataset.py", "--kind", "verb_noun", "--out", TOY_VERB_NOUN),
-                *("--size", "32", "--train_per_class", "80", "--val_per_class", "10"),
-            ),
-        ),
+        prepare=(MAKE_VERB_NOUN,),
         runs={
             "spatial_expert": _cast_run("spatial_expert", *NOUNS),
             "temporal_expert": _cast_run("temporal_expert"),
@@ -122,9 +165,12 @@ EXPERIMENTS = {
         },
         told=("cast", "no_exchange", "spatial_alone", "temporal_alone"),
         after={
-            "cast": (
-                *("projects/cast/exchange_correlation.py", "--cfg", "projects/cast/configs/Toy/cast.yaml"),
-                *("DATA.PATH_TO_DATA_DIR", TOY_VERB_NOUN, *CAST_EXPERTS),
+            "cast": Further(
+                (
+                    *("projects/cast/exchange_correlation.py", "--cfg", "projects/cast/configs/Toy/cast.yaml"),
+                    *("DATA.PATH_TO_DATA_DIR", TOY_VERB_NOUN, *CAST_EXPERTS),
+                ),
+                *("exchange_correlation.json", "blocks", "correlation"),
             )
         },
         holds=lambda figures: (
@@ -212,18 +258,18 @@ def run_seed(name, experiment, seed):
 def run_chain(name, chain, seed):
     """All runs of one seed, in a fresh folder: dict with "seed" and the accuracies of each of `told`."""
     folder = REPO / "outputs" / "reproduce" / name / f"{time.strftime('%Y%m%d_%H%M%S')}_seed_{seed}"
-    weights = {run: str(folder / run / "checkpoints" / "best.pyth") for run in chain.runs}
+    places = {run: str(folder / run / "checkpoints" / "best.pyth") for run in chain.runs} | {"folder": str(folder)}
     figures = {"seed": seed}
     for run, words in chain.runs.items():
-        for command in (words, chain.after.get(run, ())):
-            if command:
-                filled = [word.format(**weights) for word in command]
-                _python(*filled, "RNG_SEED", str(seed), "OUTPUT_DIR", str(folder / run))
+        further = chain.after.get(run)
+        for command in (words, *([further.words] if further else [])):
+            filled = [word.format(**places) for word in command]
+            _python(*filled, "RNG_SEED", str(seed), "OUTPUT_DIR", str(folder / run))
         if run in chain.told:
             result = json.loads((folder / run / "test_results.json").read_text())
             figures[run] = {key: round(value, 2) for key, value in result.items() if key.endswith("_acc")}
-        if run in chain.after:
-            figures[run]["correlation"] = json.loads((folder / run / "exchange_correlation.json").read_text())["blocks"]
+        if further:
+            figures[run][further.key] = json.loads((folder / run / further.file).read_text())[further.entry]
     return figures
 
 

@@ -62,8 +62,7 @@ class StageVideos:
         """Raises: ConfigError, UserError: keys or groups that do not fit, labels of several parts, an empty group."""
         stage, groups = cfg.TSTL.STAGE, checked_stage(cfg)
         dataset = build_dataset(cfg.TSTL.DATASET, _for_all_classes(cfg, groups), split)
-        if not all(isinstance(record.label, int) for record in dataset.records):
-            raise UserError(f"TSTL.DATASET {cfg.TSTL.DATASET}: TSTL needs one class a video, these have several labels")
+        dataset.records = [replace(record, label=_one_class(cfg, record.label)) for record in dataset.records]
         group_of = dict(enumerate(groups.of_class))
         if stage == "selector":
             dataset.records = [
@@ -81,6 +80,19 @@ class StageVideos:
             dataset.records = [replace(record, video_id=row) for row, record in enumerate(own)]
             dataset.num_videos = len(own)
         return dataset
+
+
+def _one_class(cfg, label):
+    """A label as a class number; a verb and a noun are the class verb * nouns + noun."""
+    if isinstance(label, int):
+        return label
+    heads = cfg.MODEL.HEAD_CLASSES
+    if not isinstance(label, tuple) or len(heads) != 2 or not all(0 <= own < many for own, many in zip(label, heads)):
+        raise UserError(
+            f"TSTL.DATASET {cfg.TSTL.DATASET}: TSTL needs one class a video, got the label {label!r}; a verb and a "
+            "noun make one, with MODEL.HEAD_CLASSES [verbs, nouns]"
+        )
+    return label[0] * heads[1] + label[1]
 
 
 def checked_stage(cfg):
