@@ -4,7 +4,7 @@
 import argparse
 import sys
 
-from slowfast.utils.signals import hold
+from slowfast.utils.signals import hold, ignore
 
 hold()  # what follows takes seconds to import, and a cluster may want its node back in between
 
@@ -70,4 +70,6 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    sys.exit(run_command(main))
+    code = run_command(main)
+    ignore()
+    sys.exit(code)

@@ -77,6 +77,15 @@ def hold():
         signal.signal(number, _note)
 
 
+def ignore():
+    """From now on, SIGNALS do nothing: what was asked for is done, and a last one must not make it look like a failure.
+
+    Python gives signals back to the system while it ends, which would end the process by them.
+    """
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
 def _note(number, frame):
     _held.append(signal.Signals(number).name)
 

@@ -3,6 +3,7 @@
 import multiprocessing as mp
 import os
 import signal
+import subprocess
 import sys
 import time
 
@@ -35,3 +36,19 @@ def test_it_goes_with_its_parent(prepare):
     assert here.poll(5)  # the pipe's last end is closed
     with pytest.raises(EOFError):
         here.recv()
+
+
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGTERM])
+def test_a_signal_after_all_is_done(number):
+    """Even while the interpreter takes itself down, which is when it gives handlers back."""
+    last = f"""
+import os, sys
+from slowfast.utils.signals import hold, ignore
+class Last:
+    def __del__(self, kill=os.kill, pid=os.getpid()):
+        kill(pid, {int(number)})
+hold()
+ignore()
+sys.last = Last()
+"""
+    assert subprocess.run([sys.executable, "-c", last], timeout=60).returncode == 0
