@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from slowfast.models.layers.attention import Attention, explicit_attention, set_attention
+from slowfast.models.layers.attention import FEW_KEYS, Attention, explicit_attention, set_attention
 from slowfast.models.layers.time_shift import TimeShift
 
-B, N, D, H = 3, 5, 12, 4
+B, N, D, H = 3, FEW_KEYS + 3, 12, 4
 
 
 def make(seed=0, **options):
