@@ -18,5 +18,9 @@ setup(
     packages=find_packages(include=["slowfast", "slowfast.*", "projects", "projects.*"]),
     package_data={"projects": ["**/*.yaml", "**/*.json", "**/*.txt"], "slowfast": ["**/*.html"]},
     install_requires=REQUIREMENTS,
-    extras_require={"dev": ["pytest>=7.4", "pytest-xdist>=3.5", "ruff>=0.15"], "torchcodec": ["torchcodec>=0.2"]},
+    extras_require={
+        "dev": ["pytest>=7.4", "pytest-xdist>=3.5", "ruff>=0.15", "bitsandbytes>=0.46"],
+        "torchcodec": ["torchcodec>=0.2"],
+        "8bit": ["bitsandbytes>=0.46"],
+    },
 )

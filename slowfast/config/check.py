@@ -33,6 +33,7 @@ CHOICES = {
     "AUG.INTERPOLATION": ("bicubic", "bilinear"),
     "AUG.RE_MODE": ("pixel", "rand", "const"),
     "SOLVER.OPTIMIZING_METHOD": ("sgd", "adam", "adamw"),
+    "SOLVER.STATE_BITS": (32, 8),
     "SOLVER.LR_POLICY": ("cosine", "steps_with_relative_lrs"),
     "VIDEO_VIT.SIZE": ("small", "base", "large", "huge"),
     "VIDEO_VIT.POOLING": ("mean", "token"),
@@ -274,6 +275,13 @@ def _normalisation(cfg):
         yield "DATA.STD", f"got {cfg.DATA.STD}, expected numbers above 0"
 
 
+def _state_bits(cfg):
+    if cfg.SOLVER.STATE_BITS == 8 and cfg.SOLVER.OPTIMIZING_METHOD == "sgd":
+        yield "SOLVER.STATE_BITS", "got 8, but SOLVER.OPTIMIZING_METHOD sgd keeps 32; set it 32, or take adamw"
+    if cfg.SOLVER.STATE_BITS == 8 and cfg.TRAIN.PARALLEL == "fsdp":
+        yield "SOLVER.STATE_BITS", "got 8, which TRAIN.PARALLEL fsdp does not go with; set it 32, or take ddp"
+
+
 def _betas(cfg):
     if max(cfg.SOLVER.BETAS) >= 1:
         yield "SOLVER.BETAS", f"got {cfg.SOLVER.BETAS}, expected numbers in [0, 1)"
@@ -326,6 +334,7 @@ _CHECKS = (
     (("TRAIN.PARALLEL", "TRAIN.PRECISION"), _parallel),
     (("DATA.STD",), _normalisation),
     (("SOLVER.BETAS",), _betas),
+    (("SOLVER.STATE_BITS", "SOLVER.OPTIMIZING_METHOD", "TRAIN.PARALLEL"), _state_bits),
     (("TASK",), _task),
     (("PROJECTS", "MODEL.FREEZE", "MODEL.TRAINABLE", "SOLVER.NO_DECAY"), _name_lists),
     (("SOLVER.BASE_LR_BATCH_SIZE",), _lr_scaling),

@@ -63,7 +63,7 @@ def plan_memory(cfg, model, device):
     trained = step.weights
     return MemoryPlan(
         step=step,
-        optimizer=trained * _states(cfg.SOLVER),
+        optimizer=round(trained * _states(cfg.SOLVER)),
         average=trained if cfg.SOLVER.EMA_DECAY else 0,
         shape=shape,
     )
@@ -132,8 +132,10 @@ def training_labels(cfg, task, shape):
 
 
 def _states(solver):
-    """Float32 numbers that the optimizer keeps for a trained parameter."""
-    return (1 if solver.MOMENTUM else 0) if solver.OPTIMIZING_METHOD == "sgd" else 2
+    """Float32 numbers that the optimizer keeps for a trained parameter; 256 8-bit ones share a scale."""
+    if solver.OPTIMIZING_METHOD == "sgd":
+        return 1 if solver.MOMENTUM else 0
+    return 2 if solver.STATE_BITS == 32 else 2 * (1 / 4 + 1 / 256)
 
 
 def describe_memory(plan, device):

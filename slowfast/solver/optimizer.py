@@ -5,6 +5,7 @@ import torch.distributed as dist
 
 from slowfast.solver.param_groups import parameter_groups
 from slowfast.utils.distributed import local_part
+from slowfast.utils.errors import UserError
 
 NORM_EPS = 1e-6  # as torch.nn.utils.clip_grad_norm_
 _RESTORED = ("params", "lr")  # of a checkpoint's groups; all else stays as configured
@@ -31,8 +32,22 @@ def build_optimizer(model, cfg, base_lr):
             nesterov=solver.NESTEROV and solver.MOMENTUM > 0,
             fused=fused,
         )
+    options = {"lr": base_lr, "betas": tuple(solver.BETAS), "eps": solver.EPS}
+    if solver.STATE_BITS == 8:
+        return _eight_bit(solver.OPTIMIZING_METHOD)(groups, **options)
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[solver.OPTIMIZING_METHOD]
-    return kind(groups, lr=base_lr, betas=tuple(solver.BETAS), eps=solver.EPS, fused=fused)
+    return kind(groups, fused=fused, **options)
+
+
+def _eight_bit(method):
+    """Class of bitsandbytes' Adam or AdamW with block-wise quantised states: Dettmers et al. 2022, arXiv 2110.02861."""
+    try:
+        import bitsandbytes
+    except ImportError:
+        raise UserError(
+            "SOLVER.STATE_BITS 8 needs the package bitsandbytes: pip install bitsandbytes; or set SOLVER.STATE_BITS 32"
+        ) from None
+    return {"adam": bitsandbytes.optim.Adam8bit, "adamw": bitsandbytes.optim.AdamW8bit}[method]
 
 
 def set_lr(optimizer, lr):

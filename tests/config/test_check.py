@@ -155,6 +155,7 @@ def test_a_crop_fits_the_scaled_clip():
     [
         ("DATA.STD", [0.5, 0.0, 0.5], "expected numbers above 0"),
         ("SOLVER.BETAS", (0.9, 1.0), "expected numbers in [0, 1)"),
+        ("SOLVER.STATE_BITS", 8, "SOLVER.OPTIMIZING_METHOD sgd keeps 32"),
         ("RESNET.NUM_GROUPS", 3, "RESNET.WIDTH_PER_GROUP: got 64, expected a multiple of RESNET.NUM_GROUPS 3"),
         ("TASK", "ssl", "self-supervised tasks are not implemented"),
         ("TASK", "ssl_eval_k400", "self-supervised tasks are not implemented"),

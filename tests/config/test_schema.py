@@ -1,7 +1,7 @@
 """Keys and defaults: all of the public code's, with its types, but for the ones that this trainer changes."""
 
 from slowfast.config import CfgNode, get_cfg, legacy, schema
-from slowfast.config.check import AT_LEAST, FRACTIONS
+from slowfast.config.check import AT_LEAST, CHOICES, FRACTIONS
 from slowfast.config.check_augmentation import PROBABILITIES
 from slowfast.config.node import leaves
 
@@ -47,7 +47,7 @@ def test_own_keys_are_the_documented_ones(reference_defaults):
         *("SOLVER.NO_DECAY", "SOLVER.EMA_DECAY", "SOLVER.EMA_EVALUATE"),
         *("MODEL.LABEL_SMOOTHING", "MODEL.TRAINABLE", "MODEL.FREEZE", "MODEL.COMPILE", "MODEL.HEAD_CLASSES"),
         *("TRAIN.CHECKPOINT_PERIOD_ITERS", "TRAIN.PRECISION", "TRAIN.MAX_UNREADABLE_IN_A_ROW"),
-        *("TRAIN.PARALLEL", "DIST.CPU_OFFLOAD"),
+        *("TRAIN.PARALLEL", "DIST.CPU_OFFLOAD", "SOLVER.STATE_BITS"),
         "TRAIN.BALANCED_BATCH",
         *("TEST.SCORES", "TEST.ALLOW_RANDOM_WEIGHTS", "TEST.MAX_UNREADABLE", "TEST.FRAME_ORDER"),
         *("DATA.SAMPLING", "TEST.CROP_RULE"),
@@ -88,7 +88,7 @@ def test_each_honoured_number_has_a_range():
     ranged = {key for keys in AT_LEAST.values() for key in keys} | set(FRACTIONS)
     ranged |= {"SOLVER.LAYER_DECAY", "RNG_SEED"}  # in (0, 1]; any whole number
     ranged |= {"WEIGHTS.MIN_MATCHED", "DATA.SPLIT_NUMBER", "DATA.MULTI_SCALE_PLACES"}  # in [0, 1]; 1 to 3; 5 or 13
-    ranged |= set(PROBABILITIES)
+    ranged |= set(PROBABILITIES) | set(CHOICES)
     numbers = {key for key, default in honoured().items() if type(default) in (int, float)}
     assert numbers - ranged == set()
 

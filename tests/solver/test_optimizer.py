@@ -1,6 +1,7 @@
 """Optimizers: built by name, driven by group, restored; gradients clipped. Expected values by hand."""
 
 import copy
+import sys
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ from torch import nn
 
 from slowfast.config import get_cfg
 from slowfast.solver.optimizer import build_optimizer, clip_gradients, load_optimizer_state, set_lr
+from slowfast.utils.errors import UserError
 
 
 class Net(nn.Module):
@@ -113,3 +115,67 @@ def test_without_limits_gradients_stay():
     parameters = _with_gradients()
     assert clip_gradients(parameters)[0].item() == pytest.approx(5.0)
     assert parameters[1].grad.tolist() == [-4.0]
+
+
+class Wide(nn.Module):
+    """Weights enough for 8-bit states: bitsandbytes leaves tensors of less than 4,096 numbers at 32 bits."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(64, 128), nn.GELU(), nn.Linear(128, 64))
+
+    def forward(self, x):
+        return self.layers(x)
+
+
+def make_wide(bits):
+    cfg = get_cfg()
+    cfg.SOLVER.OPTIMIZING_METHOD, cfg.SOLVER.STATE_BITS = "adamw", bits
+    torch.manual_seed(0)
+    model = Wide()
+    return model, build_optimizer(model, cfg, 1e-3)
+
+
+def losses_of(model, optimizer, steps):
+    x, y = torch.randn(2, 32, 64, generator=torch.Generator().manual_seed(1))
+    losses = []
+    for _ in range(steps):
+        optimizer.zero_grad()
+        loss = (model(x) - y).square().mean()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+def state_bytes(optimizer):
+    tensors = [x for state in optimizer.state.values() for x in state.values() if torch.is_tensor(x) and x.ndim > 1]
+    return sum(x.nbytes for x in tensors)
+
+
+def test_eight_bit_states_are_small_and_learn_alike():
+    pytest.importorskip("bitsandbytes")
+    (plain, with_32), (small, with_8) = make_wide(32), make_wide(8)
+    expected, actual = losses_of(plain, with_32, 30), losses_of(small, with_8, 30)
+    assert actual == pytest.approx(expected, rel=0.02) and actual[-1] < 0.8 * actual[0]
+    assert state_bytes(with_8) == state_bytes(with_32) / 4
+
+
+def test_eight_bit_states_go_on_from_a_checkpoint(tmp_path):
+    pytest.importorskip("bitsandbytes")
+    model, optimizer = make_wide(8)
+    losses_of(model, optimizer, 5)
+    torch.save([model.state_dict(), optimizer.state_dict()], tmp_path / "state.pth")
+    expected = losses_of(model, optimizer, 5)
+    other, resumed = make_wide(8)
+    weights, state = torch.load(tmp_path / "state.pth", weights_only=True)
+    other.load_state_dict(weights)
+    load_optimizer_state(resumed, state)
+    assert losses_of(other, resumed, 5) == expected
+    assert torch.equal(other.layers[0].weight, model.layers[0].weight)
+
+
+def test_eight_bit_states_without_their_package(monkeypatch):
+    monkeypatch.setitem(sys.modules, "bitsandbytes", None)
+    with pytest.raises(UserError, match="pip install bitsandbytes"):
+        make_wide(8)

@@ -28,6 +28,7 @@ def add(cfg):
     cfg.SOLVER.NESTEROV = True  # sgd
     cfg.SOLVER.BETAS = (0.9, 0.999)  # adam, adamw
     cfg.SOLVER.EPS = 1e-8  # adam, adamw: added to the denominator
+    cfg.SOLVER.STATE_BITS = 32  # 32 | 8, of each number that adam and adamw keep; 8 needs bitsandbytes
     cfg.SOLVER.WEIGHT_DECAY = 1e-4
     cfg.SOLVER.ZERO_WD_1D_PARAM = False  # no weight decay for biases and normalisation weights
     cfg.SOLVER.NO_DECAY = []  # no weight decay for these names ("*": any text), nor for what the model exempts
