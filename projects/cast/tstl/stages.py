@@ -62,6 +62,8 @@ class StageVideos:
         """Raises: ConfigError, UserError: keys or groups that do not fit, labels of several parts, an empty group."""
         stage, groups = cfg.TSTL.STAGE, checked_stage(cfg)
         dataset = build_dataset(cfg.TSTL.DATASET, _for_all_classes(cfg, groups), split)
+        if groups.class_names or not all(isinstance(record.label, int) for record in dataset.records):
+            dataset.class_names = list(groups.class_names) or list(map(str, range(groups.num_classes)))
         dataset.records = [replace(record, label=_one_class(cfg, record.label)) for record in dataset.records]
         group_of = dict(enumerate(groups.of_class))
         if stage == "selector":

@@ -63,6 +63,8 @@ def labels_of(cfg, split="train"):
 def test_what_each_stage_sees(stage):
     everything = labels_of(stage("single"))
     assert sorted(set(everything)) == list(range(24)) and len(everything) == 48
+    assert build_dataset("tstl", stage("single"), "val").class_names == list(map(str, range(24)))
+    assert build_dataset("tstl", stage("selector", MODEL__NUM_CLASSES=3), "val").class_names[2] == "2: class 2 +7"
     assert labels_of(stage("selector", MODEL__NUM_CLASSES=3)) == [OF_CLASS[label] for label in everything]
     for cfg in runs(stage("experts")):
         dataset = build_dataset("tstl", cfg, "train")
