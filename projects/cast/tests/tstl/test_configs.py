@@ -64,6 +64,7 @@ def test_released_recipe(reference_dir, name):
         assert (cfg.MIXUP.PROB, cfg.MIXUP.SWITCH_PROB) == (
             *(mixing["probability"], mixing["switch_to_cutmix_probability"]),
         )
+        assert cfg.MIXUP.GROUP_SIZE == 0  # a class with another one, never with itself
         assert cfg.MIXUP.LABEL_SMOOTH_VALUE == mixing["label_smoothing"] and cfg.AUG.RE_PROB == 0
         tstl = cfg.TSTL
         assert (tstl.CE_WEIGHT, tstl.BATCH_ALL_WEIGHT, tstl.SEMI_HARD_WEIGHT) == (1, 0, 0)
