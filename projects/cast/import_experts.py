@@ -3,8 +3,9 @@
 python projects/cast/import_experts.py --cfg FILE --selector FILE --experts FILE FILE ... KEY VALUE ...
 
 A member is a whole CAST checkpoint with one head, wherever it was made, or a run of stage 1 or 2. Says for each what of
-it differs from the trunk, and keeps that beside the trunk. The trunk is that of CAST.CLIP_PATH and CAST.VIDEOMAE_PATH,
-or of TRAIN.CHECKPOINT_FILE_PATH, a whole CAST checkpoint. Writes a file for TEST.CHECKPOINT_FILE_PATH.
+it differs from the trunk, and keeps that beside the trunk. The trunk is that of TRAIN.CHECKPOINT_FILE_PATH, a whole
+CAST checkpoint, or of CAST.CLIP_PATH and CAST.VIDEOMAE_PATH; with all of them empty that of the selector's file. Writes
+a file for TEST.CHECKPOINT_FILE_PATH; a test takes the trunk from where this command had it, or from --whole.
 """
 
 import argparse
@@ -28,6 +29,9 @@ def main(argv=None):
         "--experts", required=True, nargs="+", metavar="PATH", help="as many as groups; or the folder of expert_NN"
     )
     parser.add_argument("--out", default="", metavar="FILE", help="default: OUTPUT_DIR/tstl.pyth")
+    parser.add_argument(
+        "--whole", action="store_true", help="keep the trunk in the file, so that a test needs no other"
+    )
     args, overrides = parser.parse_known_args(argv)
     args.experts, overrides = _split(args.experts, overrides)
     cfg = load_cfg(args.cfg, overrides)
@@ -36,7 +40,7 @@ def main(argv=None):
     model = build_model(cfg)
     groups = read_groups(cfg.TSTL.GROUPS_PATH, cfg.MODEL.NUM_CLASSES)
     files = [run_file(args.selector), *find_experts(args.experts, groups.num_groups)]
-    for text in fill_trunk(model, cfg):
+    for text in fill_trunk(model, cfg, files[0]):
         print(text)
     places = ["selector", *(f"experts.{number}" for number in range(groups.num_groups))]
     reports = []
@@ -44,7 +48,7 @@ def main(argv=None):
         reports.append(put_in(model, place, path))
         print(reports[-1])
     out = Path(args.out or Path(cfg.OUTPUT_DIR) / "tstl.pyth")
-    size = write_tstl(model, out, groups, reports)
+    size = write_tstl(model, out, groups, reports, whole=args.whole)
     print(f"{out}: {groups.num_groups} experts and the selector, {size / 2**20:.1f} MiB")
     print(f"trunk {frozen_digest(model)}")
     return EXIT_DONE

@@ -53,21 +53,25 @@ class MemberReport:
         return "; ".join(parts)
 
 
-def fill_trunk(model, cfg):
-    """Fill the trunk of a TSTL from TRAIN.CHECKPOINT_FILE_PATH, a file that holds all of it, else as training does.
+def fill_trunk(model, cfg, selector):
+    """Fill the trunk of a TSTL from TRAIN.CHECKPOINT_FILE_PATH, a file of all weights, else as training does.
 
+    Where no key says from where, it is that of the selector's file.
+
+    Args: selector: path of that file.
     Returns: texts for the log. Raises: UserError: it cannot be had.
     """
     source = cfg.TRAIN.CHECKPOINT_FILE_PATH
-    if not source:
+    if not source and (cfg.CAST.CLIP_PATH or cfg.CAST.VIDEOMAE_PATH):
         return start(model, cfg)
+    key, source = ("TRAIN.CHECKPOINT_FILE_PATH", source) if source else ("--selector", str(selector))
     path = fetch(source, cache_dir=cfg.WEIGHTS.CACHE_DIR)
     state = state_dict_of(read_checkpoint(path), path)
     report = load_pretrained(model, {name: tensor for name, tensor in state.items() if is_expert(name)})
     lacking = sorted(frozen_part(model).keys() - set(report.filled))
     if lacking:
         raise UserError(
-            f"TRAIN.CHECKPOINT_FILE_PATH {source} holds no whole trunk for this model: {_listed(lacking)} missing or "
+            f"{key} {source} holds no whole trunk for this model: {_listed(lacking)} missing or "
             "of another shape. Name a CAST checkpoint of all weights, or CAST.CLIP_PATH and CAST.VIDEOMAE_PATH"
         )
     return [f"the trunk is that of {path}"]
@@ -177,17 +181,19 @@ def _check_number(content, place, path):
         raise UserError(f"{path} was trained as {told}, but is given as {place}; give the experts in their order")
 
 
-def write_tstl(model, path, groups, reports):
+def write_tstl(model, path, groups, reports, *, whole=False):
     """Write one file: what the members have, groups, the trunk's SHA-256, and where each member came from.
 
-    It is a checkpoint for TEST.CHECKPOINT_FILE_PATH. Returns: bytes of the file.
+    It is a checkpoint for TEST.CHECKPOINT_FILE_PATH. Args: whole: the trunk too. Returns: bytes of the file.
     """
-    content = without_frozen({"model_state": model.state_dict()}, model, frozen_digest(model))
+    digest, content = frozen_digest(model), {"model_state": model.state_dict()}
+    if not whole:
+        content = without_frozen(content, model, digest)
     members = [
         {"place": report.place, "path": report.path, "sha256": report.sha256, "differs": report.differs}
         for report in reports
     ]
-    content["tstl"] = {"groups": groups.content(), "members": members}
+    content["tstl"] = {"trunk_sha256": digest, "groups": groups.content(), "members": members}
     atomic_write(path, lambda file: torch.save(content, file))
     return Path(path).stat().st_size
 

@@ -106,7 +106,9 @@ def test_public_files_become_one(tmp_path, words, files, members, capsys):
     model = loaded(tmp_path, words)
     torch.testing.assert_close(model(clip(6)).exp(), answers_of(members, clip(6)), rtol=1e-4, atol=1e-5)
     content = torch.load(tmp_path / "out" / "tstl.pyth", weights_only=True)
-    assert content["frozen_sha256"] == frozen_digest(model) == frozen_digest(members[0])
+    assert (
+        content["tstl"]["trunk_sha256"] == content["frozen_sha256"] == frozen_digest(model) == frozen_digest(members[0])
+    )
     assert content["tstl"]["groups"]["class_to_head"] == {str(k): g for k, g in enumerate(OF_CLASS)}
     trunk = {name for name in members[0].state_dict() if is_expert(name)}
     assert not trunk & set(content["model_state"])
@@ -204,6 +206,17 @@ def test_what_was_put_together_is_tested_with_its_own_groups_and_trunk(tmp_path,
 def test_wrong_keys(tmp_path, words, files, capsys, key, value, told):
     assert put_together(tmp_path, words, files(), key, value) == 2
     assert told in capsys.readouterr().err
+
+
+@torch.no_grad()
+def test_the_selectors_trunk_in_a_whole_file(tmp_path, words, files, members):
+    """Nothing but the members' files is at hand, when they are put together and when they are tested."""
+    words = [*words, "TRAIN.CHECKPOINT_FILE_PATH", ""]
+    command = ["--cfg", str(tmp_path / "empty.yaml"), "--whole", "--selector", files()[0], "--experts", *files()[1:]]
+    assert run_command(lambda: import_experts.main([*command, *words])) == 0
+    model = loaded(tmp_path, words)
+    assert frozen_digest(model) == frozen_digest(members[0])
+    torch.testing.assert_close(model(clip(6)).exp(), answers_of(members, clip(6)), rtol=1e-4, atol=1e-5)
 
 
 def test_other_files(tmp_path, words, files, capsys):
