@@ -48,7 +48,7 @@ def construct_loader(cfg, split, *, rank=0, world_size=1, phases=PLAIN):
         dataset,
         batch_sampler=sampler,
         num_workers=workers,
-        collate_fn=collate,
+        collate_fn=_collate,
         pin_memory=cfg.DATA_LOADER.PIN_MEMORY and torch.cuda.is_available(),
         worker_init_fn=_prepare_worker,
         persistent_workers=workers > 0,
@@ -85,9 +85,15 @@ class ClipLoader(DataLoader):
             yield batch
 
 
+def _collate(samples):
+    """As `collate`; what clips of other sizes left behind in the heap would make a worker grow for days."""
+    batch = collate(samples)
+    memory.trim()
+    return batch
+
+
 def _prepare_worker(worker):
     shield_data_worker()
     memory.return_freed()
-    memory.share_one_heap()
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
