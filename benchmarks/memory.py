@@ -73,7 +73,7 @@ TINY = {"VIDEO_VIT.NUM_HEADS": 2, "DATA.NUM_FRAMES": 2, "DATA.TRAIN_CROP_SIZE": 
 TINY |= {"MODEL.ACT_CHECKPOINT": True, "TRAIN.BATCH_SIZE": 2}  # what is loaded late comes with it
 
 
-class _Labelled:
+class Labelled:
     """As much of a batch as a step asks for."""
 
     def __init__(self, labels):
@@ -89,7 +89,7 @@ def _train(cfg):
     labels = training_labels(cfg, task, (clips, data.NUM_FRAMES, data.TRAIN_CROP_SIZE))
     frames = torch.zeros(clips, 3, data.NUM_FRAMES, data.TRAIN_CROP_SIZE, data.TRAIN_CROP_SIZE)
     for number in range(2):
-        step([(_Labelled(labels), frames)] * cfg.SOLVER.ACCUMULATE_STEPS, lr=1e-4, step=number, epoch=0)
+        step([(Labelled(labels), frames)] * cfg.SOLVER.ACCUMULATE_STEPS, lr=1e-4, step=number, epoch=0)
 
 
 def main(argv=None):
