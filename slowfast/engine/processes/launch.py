@@ -14,6 +14,7 @@ from torch.distributed.rendezvous import rendezvous
 from slowfast.config import import_projects
 from slowfast.config.derive import num_processes
 from slowfast.engine.processes import failures, preemption, watchdog
+from slowfast.engine.processes.meeting import agree_on_name
 from slowfast.engine.processes.places import Place, given_place
 from slowfast.engine.processes.shares import share_out
 from slowfast.engine.processes.spawning import run_spawned
@@ -183,6 +184,9 @@ def _join_group(cfg, device, place):
     if place.url not in _joined:
         if "://" in place.url:
             store, *_ = next(rendezvous(place.url, place.rank, place.world_size, timeout=timeout))
+            if place.starter == "torchrun":  # which may have started others before, in the same store
+                name = agree_on_name(store, place.rank, place.world_size, cfg.DIST.TIMEOUT_SEC)
+                store = dist.PrefixStore(name, store)
         else:  # the parent keeps it
             host, port = place.url.split(":")
             store = dist.TCPStore(host, int(port), place.world_size, is_master=False, timeout=timeout)
