@@ -42,7 +42,7 @@ def runs(lab, small_set, tmp_path_factory):
 @pytest.fixture(scope="session")
 def undisturbed(runs):
     """A run on two nodes that nobody disturbed, over."""
-    run = runs.submit("undisturbed", "--time", "5")
+    run = runs.submit("undisturbed", "--time", "10")
     assert run.wait() == "COMPLETED", run.log()
     assert run.starts() == [0] and [row["step"] for row in run.rows()] == list(range(1, STEPS + 1)), run.log()
     assert "2 processes of SLURM, 8 clips" in run.log() and "on node[0-1], 2 task(s)" in run.log()

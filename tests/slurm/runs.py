@@ -16,6 +16,7 @@ from tests.conftest import REPO, tiny_options_of
 
 EPOCHS = 12
 STEPS = 4 * EPOCHS  # of 8 clips
+BEGIN_SEC, END_SEC = 180, 300  # a job's first steps, its end: far more than they take, as a machine may be busy
 CONFIG = "configs/Toy/xvit_toy.yaml"
 
 
@@ -36,7 +37,7 @@ class Run:
     def over(self):
         return self.field("JobState") in OVER
 
-    def wait(self, seconds=150):
+    def wait(self, seconds=END_SEC):
         """Until the job is over; its state."""
         wait_for(self.over, seconds, self.log)
         return self.field("JobState")

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tests.engine.test_resume import assert_same
-from tests.slurm.runs import CONFIG, STEPS, Run, wait_for
+from tests.slurm.runs import BEGIN_SEC, CONFIG, STEPS, Run, wait_for
 
 SWEEP = "RNG_SEED: [1, 2]\nSOLVER.BASE_LR: [0.001, 0.01]\n"
 
@@ -21,10 +21,10 @@ def test_what_is_printed(undisturbed):
 
 
 def test_a_sweep(runs, tmp_path):
-    """Four tasks of two processes on a node each, in folders of their own."""
+    """Four tasks of one process on a node each, in folders of their own."""
     (tmp_path / "sweep.yaml").write_text(SWEEP)
-    options = {"SOLVER__MAX_EPOCH": 2, "SLOW__SEC": 0, "NUM_PROCS": 2}
-    array = runs.submit("sweep", "--time", "5", "--array", tmp_path / "sweep.yaml", nodes=1, **options)
+    options = {"SOLVER__MAX_EPOCH": 2, "SLOW__SEC": 0}
+    array = runs.submit("sweep", "--time", "10", "--array", tmp_path / "sweep.yaml", nodes=1, **options)
     tasks = [Run(runs.lab, f"{array.job}_{number}", array.folder, "") for number in range(4)]
     for task in tasks:
         assert task.wait() == "COMPLETED", task.log()
@@ -41,10 +41,10 @@ def test_a_sweep(runs, tmp_path):
 
 def test_look_cancel_and_go_on(runs, undisturbed):
     """A cancelled job stays cancelled, has saved, and the same command goes on."""
-    run = runs.submit("cancelled", "--time", "5")
+    run = runs.submit("cancelled", "--time", "10")
     again = runs.tool("--cfg", CONFIG, "--nodes", 2, "--gpus_per_node", 0, *runs.words("cancelled"))
     assert again.returncode == 2 and f"job {run.job} writes there already" in again.stderr
-    wait_for(lambda: run.steps() >= 7, 90, run.log)
+    wait_for(lambda: run.steps() >= 7, BEGIN_SEC, run.log)
     status, tail = runs.tool("--status", run.job).stdout, runs.tool("--tail", run.job).stdout
     assert f"job {run.job} RUNNING" in status and "nodes node[0-1]" in status and "restarts 0" in status
     assert str(run.folder / "slurm") in tail and "step 4/4 loss" in tail
@@ -56,7 +56,7 @@ def test_look_cancel_and_go_on(runs, undisturbed):
     assert run.field("JobState") == "CANCELLED" and run.steps() < STEPS
     over = runs.tool("--cancel", run.job)
     assert over.returncode == 2 and "is over already" in over.stderr
-    rest = runs.submit("cancelled", "--time", "5")
+    rest = runs.submit("cancelled", "--time", "10")
     assert rest.wait() == "COMPLETED", rest.log()
     assert "resumed from" in rest.log()
     assert_same(rest.final_state(), undisturbed.final_state())
@@ -65,10 +65,10 @@ def test_look_cancel_and_go_on(runs, undisturbed):
 
 def test_a_task_that_is_killed_ends_the_job(runs):
     """It is no request to leave: the job has failed, and does not come back."""
-    run = runs.submit("killed", "--time", "5")
-    wait_for(lambda: run.steps() >= 7, 90, run.log)
+    run = runs.submit("killed", "--time", "10")
+    wait_for(lambda: run.steps() >= 7, BEGIN_SEC, run.log)
     os.kill(rank_of(run.folder), signal.SIGKILL)
-    assert run.wait(60) == "FAILED", run.log()
+    assert run.wait() == "FAILED", run.log()
     assert run.starts() == [0] and "lost another one, which was killed" in run.log()
     assert run.field("ExitCode") == "137:0" and not (run.folder / "PREEMPTED").exists()
 

@@ -2,11 +2,12 @@
 
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from tests.engine.test_resume import assert_same
-from tests.slurm.runs import STEPS, Run, wait_for
+from tests.slurm.runs import BEGIN_SEC, STEPS, Run, wait_for
 
 AT_STEP = 10
 
@@ -33,51 +34,45 @@ REQUESTS = {
     "tasks": "scancel --signal=USR1 {id}",
     "all": "scancel --full --signal=USR1 {id}",
     "requeue": "scontrol requeue {id}",
+    "early": "scancel --batch --signal=USR1 {id}",  # while the tasks import
 }
 
 
 @pytest.fixture(scope="module")
 def asked(runs, undisturbed):
-    """name -> Run: all requests of `REQUESTS` at different steps, and a time limit of a minute, at once."""
-    found = {name: runs.submit(name, "--time", "5") for name in REQUESTS}
-    found["time limit"] = runs.submit("time limit", "--time", "1", SLOW__SEC=0.5)
-    waiting = {name: AT_STEP + 3 * number for number, name in enumerate(REQUESTS)}
+    """name -> Run: all requests of `REQUESTS` at different steps, and a time limit of a minute, at once; that one goes
+    on while other tests preempt all jobs and crash their nodes."""
 
-    def act():
-        for name, step in list(waiting.items()):
-            if found[name].steps() >= step:
-                runs.lab.ask(*REQUESTS[name].format(id=found[name].job).split())
-                del waiting[name]
-        return not waiting
+    def run_and_ask(name):
+        run = runs.submit(name, "--time", "10")
+        if name == "early":
+            wait_for(lambda: run.starts() == [0], BEGIN_SEC, run.log)
+            time.sleep(0.5)
+        else:
+            step = AT_STEP + 3 * list(REQUESTS).index(name)
+            wait_for(lambda: run.steps() >= step, BEGIN_SEC, run.log)
+        runs.lab.ask(*REQUESTS[name].format(id=run.job).split())
+        return run
 
-    wait_for(act, 90, lambda: "\n".join(run.log() for run in found.values()))
-    return found
+    with ThreadPoolExecutor(len(REQUESTS)) as pool:
+        found = pool.map(run_and_ask, REQUESTS)
+        limited = runs.submit("time limit", "--time", "1", SLOW__SEC=0.8)
+    return dict(zip(REQUESTS, found)) | {"time limit": limited}
 
 
-@pytest.mark.parametrize("name", [*REQUESTS, "time limit"])
+@pytest.mark.parametrize("name", REQUESTS)
 def test_asked_to_leave(asked, undisturbed, name):
     run = asked[name]
     assert_ends_as(run, undisturbed)
-    assert int(run.field("Restarts")) >= 1
-    assert run.log().count("left as asked") == int(run.field("Restarts")), run.log()
-
-
-def test_asked_before_it_listens(runs, undisturbed):
-    """Tasks that are still importing keep the signal for later; a shell that has just begun passes it on."""
-    run = runs.submit("early", "--time", "5")
-    wait_for(lambda: run.starts() == [0], 30)
-    time.sleep(0.5)
-    runs.lab.ask("scancel", "--batch", "--signal=USR1", run.job)
-    assert_ends_as(run, undisturbed)
-    assert run.starts() == [0, 1]
+    assert run.starts() == [0, 1] and run.log().count("left as asked") == (name != "early"), run.log()
 
 
 def test_preempted_by_a_job_of_a_higher_partition(runs, undisturbed):
-    run = runs.submit("preempted", "--time", "5")
-    wait_for(lambda: run.steps() >= AT_STEP, 90, run.log)
+    run = runs.submit("preempted", "--time", "10")
+    wait_for(lambda: run.steps() >= AT_STEP, BEGIN_SEC, run.log)
     everything = ("--partition=urgent", "--exclusive", "--nodes=2")
     job = runs.lab.ask("sbatch", "--parsable", *everything, "--output=/dev/null", "--wrap=sleep 2").strip()
-    assert Run(runs.lab, job, run.folder, "").wait(60) == "COMPLETED"
+    assert Run(runs.lab, job, run.folder, "").wait() == "COMPLETED"
     assert_ends_as(run, undisturbed)
     assert run.starts() == [0, 1] and "SIGTERM: saving" in run.log()
 
@@ -86,11 +81,18 @@ def test_preempted_by_a_job_of_a_higher_partition(runs, undisturbed):
 def test_a_node_crashes(runs, undisturbed, node, away):
     """The one with the batch script, or the other one, back at once or only when SLURM has missed it; steps since the
     last save are done again, no others."""
-    run = runs.submit(f"crash {node}", "--time", "5")
-    wait_for(lambda: run.steps() >= AT_STEP + 2, 90, run.log)
+    run = runs.submit(f"crash {node}", "--time", "10")
+    wait_for(lambda: run.steps() >= AT_STEP + 2, BEGIN_SEC, run.log)
     runs.lab.crash(node)
     if away:
         wait_for(lambda: run.field("JobState") != "RUNNING", 60)
     runs.lab.boot(node)
     assert_ends_as(run, undisturbed)
     assert run.starts() == [0, 1] and "resumed from" in run.log()
+
+
+def test_time_limit(asked, undisturbed):
+    """A limit far shorter than the training: the job is asked to leave before it, as often as that takes."""
+    run = asked["time limit"]
+    assert_ends_as(run, undisturbed)
+    assert int(run.field("Restarts")) >= 1 and "asked to leave" in run.log() and "TIMEOUT" not in run.log()

@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import REPO
 from tests.engine.test_resume import assert_same
 from tests.slurm.lab import NETWORK
-from tests.slurm.runs import CONFIG, STEPS, Run, wait_for
+from tests.slurm.runs import BEGIN_SEC, CONFIG, END_SEC, STEPS, Run, wait_for
 
 TIMEOUT_SEC = 15
 
@@ -42,12 +42,12 @@ def pair(lab, runs, tmp_path):
 
 def test_a_short_cut_is_survived(lab, pair, undisturbed):
     run, ranks = pair("short cut")
-    wait_for(lambda: run.steps() >= 8, 90)
+    wait_for(lambda: run.steps() >= 8, BEGIN_SEC)
     lab.cut("node1")
     time.sleep(TIMEOUT_SEC / 4)
     assert run.steps() < STEPS
     lab.heal("node1")
-    outputs = [rank.communicate(timeout=120)[0] for rank in ranks]
+    outputs = [rank.communicate(timeout=END_SEC)[0] for rank in ranks]
     assert [rank.returncode for rank in ranks] == [0, 0], outputs
     assert_same(run.final_state(), undisturbed.final_state())
 
@@ -55,7 +55,7 @@ def test_a_short_cut_is_survived(lab, pair, undisturbed):
 def test_a_long_cut_ends_both_sides(lab, pair, undisturbed):
     run, ranks = pair("long cut")
     try:
-        wait_for(lambda: run.steps() >= 8, 90)
+        wait_for(lambda: run.steps() >= 8, BEGIN_SEC)
         lab.cut("node1")
         cut_at = time.monotonic()
         outputs = [rank.communicate(timeout=3 * TIMEOUT_SEC)[0] for rank in ranks]
@@ -67,7 +67,7 @@ def test_a_long_cut_ends_both_sides(lab, pair, undisturbed):
     assert "does not answer" in outputs[1] or "lost another one" in outputs[1], outputs[1]
     assert not any("Traceback" in output for output in outputs), outputs
     again, ranks = pair("long cut")
-    outputs = [rank.communicate(timeout=120)[0] for rank in ranks]
+    outputs = [rank.communicate(timeout=END_SEC)[0] for rank in ranks]
     assert [rank.returncode for rank in ranks] == [0, 0], outputs
     assert "resumed from" in outputs[0]
     assert_same(again.final_state(), undisturbed.final_state())
