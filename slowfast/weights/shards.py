@@ -49,7 +49,7 @@ def merge(rest, tensors, places):
 def folder_of(content, path):
     """Where a checkpoint's shards lie. Args: content, path: of its file."""
     name = content[SHARDS]["folder"]
-    if Path(name).name != name:
+    if not name or Path(name).name != name:
         raise UserError(f"checkpoint {path} names the folder {name!r}; shards must lie beside it")
     return Path(path).with_name(name)
 

@@ -113,6 +113,7 @@ def whole_state(tmp_path):
 
 OFTEN = FULL | {
     "SOLVER__ACCUMULATE_STEPS": 1,
+    "SOLVER__MAX_EPOCH": 2,
     "TRAIN__PARALLEL": "fsdp",
     "TRAIN__CHECKPOINT_PERIOD_ITERS": 1,
     "CHECKPOINT__KEEP_LAST": 2,
@@ -260,3 +261,24 @@ def test_tested_from_shards_and_from_one_file(run_cfg, start, trained, tmp_path)
     begun = trained("begun", 1, TRAIN__CHECKPOINT_FILE_PATH=best, TRAIN__CHECKPOINT_EPOCH_RESET=True)
     again = trained("again", 2, TRAIN__CHECKPOINT_FILE_PATH=one_file, TRAIN__PARALLEL="fsdp")
     np.testing.assert_allclose(begun, again, rtol=0, atol=TOLERANCE)
+
+
+def test_checkpoints_without_the_frozen_part(sgd, trained, whole_state, tmp_path):
+    """They hold what is trained; a resumed run builds the rest again, and refuses another one."""
+    options = OFTEN | {"CHECKPOINT__TRAINABLE_ONLY": True, "MODEL__FREEZE": ["base_model.blocks.0"]}
+    trained("whole", 2, **options)
+    trained("cut", 2, **options | {"SOLVER__MAX_EPOCH": 1, "SOLVER__WARMUP_EPOCHS": 0.5})
+    state = whole_state("cut")
+    assert (
+        not any("base_model.blocks.0." in name for name in state["model_state"]) and len(state["frozen_sha256"]) == 64
+    )
+    assert state["frozen_sha256"] == whole_state("whole")["frozen_sha256"]
+    trained("cut", 2, **options)
+    assert whole_state("cut")["train_state"]["step"] == whole_state("whole")["train_state"]["step"] == 4
+
+
+def test_another_frozen_part_is_refused(sgd, start, trained):
+    options = OFTEN | {"CHECKPOINT__TRAINABLE_ONLY": True, "MODEL__FREEZE": ["base_model.blocks.0"]}
+    trained("run", 2, **options | {"SOLVER__MAX_EPOCH": 1})
+    ranks = start(sgd("run", **options, RNG_SEED=7), 2)
+    assert 2 in ranks.wait() and any("frozen weights here have another SHA-256" in text for text in ranks.errors)
