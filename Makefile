@@ -5,7 +5,7 @@ TOY ?= data/toy
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install demo test test-gpu test-faults reproduce lint format clean
+.PHONY: help install demo test test-gpu test-faults test-slurm reproduce lint format clean
 
 help:
 	@echo "make install            a virtual environment in $(VENV) with everything in it"
@@ -13,6 +13,7 @@ help:
 	@echo "make test               ruff (format, lint) and all tests that need no GPU"
 	@echo "make test-gpu           the tests that need a CUDA device"
 	@echo "make test-faults        runs killed at 50 moments, damaged files, stopped processes (minutes)"
+	@echo "make test-slurm         jobs on a SLURM that is started here: preempted, crashed, swept (root, Debian; minutes)"
 	@echo "make reproduce NAME=..  a claim over several seeds; its JSON goes to docs/results/"
 	@echo "make format             let ruff format and mend the code"
 
@@ -38,6 +39,10 @@ test-gpu: $(INSTALLED)
 
 test-faults: $(INSTALLED)
 	$(BIN)/python -m pytest tests/distributed --faults 50 $(PYTEST_ARGS)
+
+test-slurm: $(INSTALLED)
+	tests/slurm/install.sh
+	$(BIN)/python -m pytest tests/slurm --slurm $(PYTEST_ARGS)
 
 reproduce: $(INSTALLED)
 	$(BIN)/python tools/reproduce.py $(NAME)
