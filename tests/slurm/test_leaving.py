@@ -40,8 +40,7 @@ REQUESTS = {
 
 @pytest.fixture(scope="module")
 def asked(runs, undisturbed):
-    """name -> Run: all requests of `REQUESTS` at different steps, and a time limit of a minute, at once; that one goes
-    on while other tests preempt all jobs and crash their nodes."""
+    """name -> Run: all requests of `REQUESTS`, at different steps of runs that go on at once."""
 
     def run_and_ask(name):
         run = runs.submit(name, "--time", "10")
@@ -55,9 +54,7 @@ def asked(runs, undisturbed):
         return run
 
     with ThreadPoolExecutor(len(REQUESTS)) as pool:
-        found = pool.map(run_and_ask, REQUESTS)
-        limited = runs.submit("time limit", "--time", "1", SLOW__SEC=0.8)
-    return dict(zip(REQUESTS, found)) | {"time limit": limited}
+        return dict(zip(REQUESTS, pool.map(run_and_ask, REQUESTS)))
 
 
 @pytest.mark.parametrize("name", REQUESTS)
@@ -91,8 +88,8 @@ def test_a_node_crashes(runs, undisturbed, node, away):
     assert run.starts() == [0, 1] and "resumed from" in run.log()
 
 
-def test_time_limit(asked, undisturbed):
-    """A limit far shorter than the training: the job is asked to leave before it, as often as that takes."""
-    run = asked["time limit"]
+def test_time_limit(runs, undisturbed):
+    """A limit of a minute, shorter than the training: the job is asked to leave before it, as often as that takes."""
+    run = runs.submit("time limit", "--time", "1", SLOW__SEC=0.8)
     assert_ends_as(run, undisturbed)
     assert int(run.field("Restarts")) >= 1 and "asked to leave" in run.log() and "TIMEOUT" not in run.log()
