@@ -119,6 +119,7 @@ def documented_lines():
     pages += [*REPO.glob("configs/*/*.yaml"), *REPO.glob("projects/*/configs/*.yaml")]
     for page in pages:
         text = re.sub(r"\\\n#?\s*", "", page.read_text())
+        text = re.sub(r"`python [^`]*`", lambda code: code[0].replace("\n", " "), text)  # within a paragraph
         for line in re.findall(r"python tools/slurm/submit.py (--cfg (?!FILE)[^\n`]*)", text):
             yield pytest.param(line, id=f"{page.relative_to(REPO)}: {line[:60]}")
 
