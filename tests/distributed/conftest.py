@@ -1,6 +1,10 @@
 """Fixtures of the tests with several ranks."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -64,3 +68,23 @@ def last_state(tmp_path):
         return content
 
     return read
+
+
+@pytest.fixture
+def begin(repo, tmp_path):
+    """begin(words, **environment) -> Popen of `python words`; what still lives after the test is killed."""
+    running = []
+
+    def run(words, **environment):
+        environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(repo)} | environment
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        running.append(
+            subprocess.Popen([sys.executable, *words], cwd=repo, env=environment, start_new_session=True, **pipes)
+        )
+        return running[-1]
+
+    yield run
+    for process in running:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()

@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -38,26 +36,6 @@ def command(tiny_options, tmp_path):
         "configs/Toy/xvit_toy.yaml",
         *(str(word) for pair in options.items() for word in pair),
     ]
-
-
-@pytest.fixture
-def begin(repo, tmp_path):
-    """begin(words, **environment) -> Popen of `python words`; what still lives after the test is killed."""
-    running = []
-
-    def run(words, **environment):
-        environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(repo)} | environment
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-        running.append(
-            subprocess.Popen([sys.executable, *words], cwd=repo, env=environment, start_new_session=True, **pipes)
-        )
-        return running[-1]
-
-    yield run
-    for process in running:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
 
 
 def workers(parent):
