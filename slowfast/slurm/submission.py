@@ -18,6 +18,7 @@ REPO = Path(__file__).resolve().parents[2]
 SCRIPT = REPO / "tools/slurm/train.sbatch"
 RUN_NET = REPO / "tools/run_net.py"
 SHORTEST_NOTICE_SEC = 10  # of the signal before the time limit
+SLURM_EARLY_SEC = 30  # SLURM looks at limits every 30 s, and signals up to that much before it should
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,7 @@ def _notice_sec(time, cfg):
     """Seconds before the time limit at which the job is asked to leave."""
     most = cfg.DIST.PREEMPT_DEADLINE_SEC + 30
     seconds = _seconds(time)
-    return most if seconds is None else max(SHORTEST_NOTICE_SEC, min(most, seconds // 4))
+    return most if seconds is None else max(SHORTEST_NOTICE_SEC, min(most, seconds // 4 - SLURM_EARLY_SEC))
 
 
 def _cpus(cfg, tasks, partitions):

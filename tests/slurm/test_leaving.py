@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.engine.test_resume import assert_same
-from tests.slurm.runs import BEGIN_SEC, STEPS, Run, wait_for
+from tests.slurm.runs import BEGIN_SEC, END_SEC, STEPS, Run, wait_for
 
 AT_STEP = 10
 
@@ -90,6 +90,7 @@ def test_a_node_crashes(runs, undisturbed, node, away):
 
 def test_time_limit(runs, undisturbed):
     """A limit of a minute, shorter than the training: the job is asked to leave before it, as often as that takes."""
-    run = runs.submit("time limit", "--time", "1", SLOW__SEC=0.8)
+    run = runs.submit("time limit", "--time", "1", SLOW__SEC=1)
+    run.wait(2 * END_SEC)
     assert_ends_as(run, undisturbed)
     assert int(run.field("Restarts")) >= 1 and "asked to leave" in run.log() and "TIMEOUT" not in run.log()

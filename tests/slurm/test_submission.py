@@ -50,7 +50,7 @@ def test_a_recipe_of_two_nodes():
 def test_cpu_nodes():
     planned = plan(Request(TOY, ("NUM_PROCS", "2"), nodes=2, gpus_per_node=0, time="1"), PARTITIONS)
     options = options_of(planned)
-    assert (options["ntasks-per-node"], options["cpus-per-task"], options["signal"]) == ("2", "3", "B:USR1@15")
+    assert (options["ntasks-per-node"], options["cpus-per-task"], options["signal"]) == ("2", "3", "B:USR1@10")
     assert "gres" not in options and "partition" not in options
     assert "2 node(s) x 2 CPU process(es), 32 clips a step" in planned.summary
 
