@@ -93,4 +93,4 @@ def test_time_limit(runs, undisturbed):
     run = runs.submit("time limit", "--time", "1", SLOW__SEC=1)
     run.wait(2 * END_SEC)
     assert_ends_as(run, undisturbed)
-    assert int(run.field("Restarts")) >= 1 and "asked to leave" in run.log() and "TIMEOUT" not in run.log()
+    assert int(run.field("Restarts")) >= 1 and "asked to leave" in run.log() and "DUE TO TIME LIMIT" not in run.log()
