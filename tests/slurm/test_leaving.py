@@ -23,7 +23,8 @@ def assert_ends_as(run, undisturbed):
     scores = [json.loads((each.folder / "test_results.json").read_text())["top1_acc"] for each in (run, undisturbed)]
     assert scores[0] == scores[1]
     assert run.starts() == list(range(int(run.field("Restarts")) + 1))
-    assert run.log().count("ended with exit code 0") == 1 and run.log().count("training done") == 1
+    # asked to leave while it tests, a job says once more that its training is done
+    assert run.log().count("ended with exit code 0") == 1 and "training done" in run.log()
     assert not (run.folder / "PREEMPTED").exists()
     assert "training done" in (run.folder / "stdout.log").read_text()
 
