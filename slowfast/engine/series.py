@@ -1,18 +1,14 @@
 """One configuration that stands for several runs, one after the other: a function a model."""
 
+from slowfast.utils.registry import register_in
+
 SERIES = {}  # MODEL.MODEL_NAME -> function of cfg
 
 
 def runs_in_series(model_name):
     """Decorator: this function of a cfg with that MODEL.MODEL_NAME gives the frozen cfgs of its runs, each complete and
     with an OUTPUT_DIR of its own, so that each resumes by itself."""
-
-    def register(function):
-        assert model_name not in SERIES, f"two series for '{model_name}'"
-        SERIES[model_name] = function
-        return function
-
-    return register
+    return register_in(SERIES, model_name, "series")
 
 
 def runs_of(cfg):

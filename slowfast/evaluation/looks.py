@@ -1,5 +1,7 @@
 """Looks inside a model after a test: pictures that only its own class knows how to draw, one function a class."""
 
+from slowfast.utils.registry import register_in
+
 LOOKS = {}  # class name of a model -> function of (model, cfg, dataset, device)
 
 
@@ -8,13 +10,7 @@ def looks_inside(class_name):
 
     It is called in one process, with the model in evaluation mode on the device, and gives texts for the log.
     """
-
-    def register(function):
-        assert class_name not in LOOKS, f"two looks inside '{class_name}'"
-        LOOKS[class_name] = function
-        return function
-
-    return register
+    return register_in(LOOKS, class_name, "looks inside")
 
 
 def look_inside(model, cfg, dataset, device):

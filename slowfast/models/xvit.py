@@ -5,7 +5,6 @@ Numbers and behaviour of the released code: tests/parity.
 """
 
 # B clips, C channels, F frames, H x W pixels, N tokens of a frame (class token first), D width, K classes
-from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -128,16 +127,8 @@ class XViT(nn.Module):
         self.new_fc = nn.Linear(embed_dim, num_classes)
         self.consensus = None
         if consensus == "vit":
-            block = partial(
-                Block,
-                embed_dim,
-                head_heads,
-                qkv_bias=False,
-                dropout=head_dropout,
-                hidden_dropout=head_dropout,
-                attention_dropout=head_attention_dropout,
-            )
-            blocks = [block() for _ in range(head_layers)]
+            rates = {"dropout": head_dropout, "attention_dropout": head_attention_dropout}
+            blocks = _temporal_blocks(head_layers, embed_dim, head_heads, **rates)
             self.consensus = TemporalHead(blocks, embed_dim, head_mlp_dim, num_classes, dropout=dropout)
             self.new_fc.requires_grad_(False)  # in released checkpoints, but without influence here
         self._initialise(init_std, fc_init_std)
@@ -309,6 +300,12 @@ def resized_group(size, num_frames, new_frames):
     """
     groups = num_frames // size
     return new_frames // next(n for n in range(min(groups, new_frames), 0, -1) if new_frames % n == 0)
+
+
+def _temporal_blocks(count, dim, num_heads, *, dropout, attention_dropout):
+    """Blocks of the transformer over frame features (B, T, D) in the "vit" consensus."""
+    rates = {"dropout": dropout, "hidden_dropout": dropout, "attention_dropout": attention_dropout}
+    return [Block(dim, num_heads, qkv_bias=False, **rates) for _ in range(count)]
 
 
 class TemporalHead(nn.Module):

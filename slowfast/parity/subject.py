@@ -9,6 +9,7 @@ from torch import nn
 
 from slowfast.config.projects import import_modules
 from slowfast.utils.errors import UserError
+from slowfast.utils.registry import register_in
 
 BUILDERS = {}  # system -> function of a Case
 PROJECTS = {
@@ -45,13 +46,7 @@ class Subject:
 
 def builds(system):
     """Decorator: this function of a Case makes the Subject for `system` (a manifest's reference_variant)."""
-
-    def register(builder):
-        assert system not in BUILDERS, f"two builders for {system}"
-        BUILDERS[system] = builder
-        return builder
-
-    return register
+    return register_in(BUILDERS, system, "builders")
 
 
 def build_subject(case):

@@ -42,7 +42,7 @@ def return_freed():
 
 
 def trim():
-    """Give back all pages that no longer hold anything, at once (glibc; elsewhere nothing happens): some 0.1 ms."""
+    """Give back all pages that no longer hold anything (glibc; elsewhere nothing): 0.4 ms with 50 MB in use."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL("libc.so.6").malloc_trim(0)
 

@@ -1,10 +1,21 @@
-"""Name -> class, with errors that list what is known."""
+"""Name -> class, with errors that list what is known; name -> function, for what the code itself looks up."""
 
 import difflib
 
 from fvcore.common.registry import Registry as FvcoreRegistry
 
 from slowfast.utils.errors import ConfigError
+
+
+def register_in(table, name, what):
+    """Decorator: puts a function into the dict `table` under `name`; a second `what` of that name is a mistake."""
+
+    def register(function):
+        assert name not in table, f"two {what} for '{name}'"
+        table[name] = function
+        return function
+
+    return register
 
 
 class Registry(FvcoreRegistry):

@@ -10,6 +10,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from slowfast.utils.registry import register_in
+
 WILDCARD = re.compile(r"\{i\}|\{\w+(?:,\w+)*\}|\*")
 RULES = {}  # class name of a model -> function of the model
 
@@ -47,13 +49,7 @@ class WeightRules:
 
 def weight_rules(class_name):
     """Decorator: this function of a model gives the WeightRules for models of that class."""
-
-    def register(function):
-        assert class_name not in RULES, f"weight rules for '{class_name}' are registered twice"
-        RULES[class_name] = function
-        return function
-
-    return register
+    return register_in(RULES, class_name, "sets of weight rules")
 
 
 def rules_of(model):

@@ -1,5 +1,7 @@
 """What a model starts from when no checkpoint is named: other people's parts, put together by a function of its own."""
 
+from slowfast.utils.registry import register_in
+
 STARTS = {}  # class name of a model -> function of (model, cfg)
 
 
@@ -9,13 +11,7 @@ def starts_from(class_name):
     It is asked where neither the run's own checkpoints nor TRAIN.CHECKPOINT_FILE_PATH are to be loaded, and before a
     checkpoint that holds the trained part of a model alone.
     """
-
-    def register(function):
-        assert class_name not in STARTS, f"two starts for '{class_name}'"
-        STARTS[class_name] = function
-        return function
-
-    return register
+    return register_in(STARTS, class_name, "starts")
 
 
 def start(model, cfg):

@@ -3,7 +3,7 @@
 import pytest
 
 from slowfast.utils.errors import ConfigError
-from slowfast.utils.registry import Registry
+from slowfast.utils.registry import Registry, register_in
 
 
 @pytest.fixture
@@ -37,3 +37,12 @@ def test_unknown_name_names_key_nearest_and_all(registry):
 def test_a_name_is_taken_once(registry):
     with pytest.raises(AssertionError, match="Alpha"):
         registry.register("Alpha")(object)
+
+
+def test_a_function_has_a_name_of_its_own():
+    table = {}
+    function = register_in(table, "A", "starts")(len)
+    assert function is len and table == {"A": len}
+    with pytest.raises(AssertionError, match="two starts for 'A'"):
+        register_in(table, "A", "starts")(max)
+    assert table == {"A": len}
