@@ -17,5 +17,5 @@ def test_only_the_class_that_registered(monkeypatch):
 
     assert looks.look_inside(Glass(), "cfg", "data", "cpu") == ["Glass cfg data cpu"]
     assert looks.look_inside(object(), "cfg", "data", "cpu") == []
-    with pytest.raises(AssertionError, match="two looks inside 'Glass'"):
+    with pytest.raises(AssertionError, match="two looks inside for 'Glass'"):
         looks.looks_inside("Glass")(draw)
