@@ -16,6 +16,23 @@ def pytest_addoption(parser):
     parser.addoption("--faults", type=int, default=5, metavar="N", help="moments at which runs are killed (default: 5)")
 
 
+FIRST = (
+    *("tests/distributed", "tests/engine/processes", "tests/engine/test_frozen_layers.py"),
+    *("tests/engine/test_toy_model.py", "projects/cast/tests/tstl/test_runs.py"),
+)
+
+
+def pytest_collection_modifyitems(items):
+    """FIRST tests first: some fork their ranks, which torch forbids a process that has used autograd's own threads; the
+    last two are long, and would keep one worker busy after the rest."""
+
+    def place(item):
+        path = item.path.relative_to(REPO).as_posix()
+        return next((number for number, first in enumerate(FIRST) if path.startswith(first)), len(FIRST))
+
+    items.sort(key=place)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def one_thread():
     """Many small tensors: more threads only get in each other's way."""

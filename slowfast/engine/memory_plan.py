@@ -1,7 +1,7 @@
 """A training run's memory before it is tried: predicted by part, and the micro-batch that fits (TRAIN.AUTO_BATCH)."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from slowfast.config import derive
 from slowfast.config.check import find_problems
 from slowfast.engine.multigrid import build_course
 from slowfast.engine.precision import DTYPES
+from slowfast.engine.processes.data_parallel import summing_bytes
 from slowfast.engine.processes.shares import with_batch
 from slowfast.models import build_model
 from slowfast.models.layers.block import wrapping_units
@@ -30,8 +31,8 @@ class MemoryPlan:
     """Predicted bytes of one process in training.
 
     step: StepMemory of the largest micro-batch. optimizer: state of all trained parameters. average: the moving
-    average. shape: (clips, frames, px) of that micro-batch. With TRAIN.PARALLEL fsdp all are of a process's part, and
-    what is gathered counts as activations.
+    average. shape: (clips, frames, px) of that micro-batch. With TRAIN.PARALLEL fsdp all are of a process's part. What
+    several processes gather counts as activations.
     """
 
     step: StepMemory
@@ -51,15 +52,19 @@ def plan_memory(cfg, model, device):
         model: of the config, on any device; left as it is.
         device: torch.device of the run.
     """
-    clips = cfg.TRAIN.BATCH_SIZE * cfg.NUM_SHARDS // _processes(cfg, device)
+    processes = _processes(cfg, device)
+    clips = cfg.TRAIN.BATCH_SIZE * cfg.NUM_SHARDS // processes
     clips *= cfg.AUG.NUM_SAMPLE if cfg.AUG.ENABLE else 1
     phases = build_course(cfg).phases
     shapes = {(shape.multiple * clips, shape.num_frames, shape.crop_size) for phase in phases for shape in phase.shapes}
     steps = {shape: _step(cfg, model, shape, device) for shape in sorted(shapes)}
     shape = max(steps, key=lambda shape: steps[shape].peak)
     step = steps[shape]
-    if cfg.TRAIN.PARALLEL == "fsdp" and _processes(cfg, device) > 1:
-        step = _part_of(step, cfg, model, _processes(cfg, device))
+    if processes > 1 and cfg.TRAIN.PARALLEL == "fsdp":
+        step = _part_of(step, cfg, model, processes)
+    elif processes > 1 and device.type == "cpu" and not cfg.DIST.COMM_HOOK:
+        gathered = summing_bytes(model)
+        step = replace(step, activations=step.activations + gathered, peak=step.peak + gathered)
     trained = step.weights
     return MemoryPlan(
         step=step,

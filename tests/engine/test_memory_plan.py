@@ -2,10 +2,12 @@
 
 import pytest
 import torch
+from torch import nn
 
 from benchmarks.memory import EVA_VIDEO, SMALL, VIDEO_VIT, measured, predicted, small_run
 from slowfast.config import derive
 from slowfast.engine.memory_plan import MARGIN, describe_memory, fit_batch, memory_limit, memory_warning, plan_memory
+from slowfast.engine.processes.data_parallel import summing_bytes
 from slowfast.models import build_model
 from slowfast.utils.errors import UserError
 from tests.models.sizes import small_cfg
@@ -68,7 +70,16 @@ def test_shared_out_each_process_keeps_its_part():
     rest = sum(parameter.numel() for parameter in model.parameters()) - sum(sizes)
     gathered = 4 * rest + 16 * max(sizes)  # two blocks, and a block's gradients twice
     spared = 0.75 * (whole.step.weights + whole.step.frozen + whole.step.gradients)
-    assert part.step.peak == pytest.approx(whole.step.peak - spared + gathered, abs=4)
+    assert part.step.peak == pytest.approx(whole.step.peak - summing_bytes(model) - spared + gathered, abs=4)
+
+
+def test_summing_gradients_on_cpus_takes_two_buckets():
+    model = build_model(small_cfg("EVAVideo"))
+    sizes = [4 * parameter.numel() for parameter in model.parameters()]
+    assert summing_bytes(model) == 2 * sum(sizes)  # smaller than a bucket
+    assert summing_bytes(nn.Linear(2**13, 2**13)) == pytest.approx(2 * 4 * (2**26 + 2**13))
+    own, rounded = (plan(small_cfg("EVAVideo", NUM_PROCS=2, DIST__COMM_HOOK=hook)).step for hook in ("", "bf16"))
+    assert own.peak - rounded.peak == own.activations - rounded.activations == summing_bytes(model)
 
 
 def test_a_run_that_would_not_fit_is_told_what_to_switch_on():
