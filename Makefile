@@ -32,7 +32,7 @@ demo: $(INSTALLED)
 	$(BIN)/python tools/run_net.py --cfg configs/Toy/xvit_toy.yaml DATA.PATH_TO_DATA_DIR $(TOY)
 
 test: $(INSTALLED) lint
-	$(BIN)/python -m pytest -m "not gpu" --numprocesses auto --maxprocesses 4 --dist loadfile $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m "not gpu" --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 test-gpu: $(INSTALLED)
 	$(BIN)/python -m pytest -m gpu $(PYTEST_ARGS)

@@ -19,7 +19,7 @@ setup(
     package_data={"projects": ["**/*.yaml", "**/*.json", "**/*.txt"], "slowfast": ["**/*.html"]},
     install_requires=REQUIREMENTS,
     extras_require={
-        "dev": ["pytest>=7.4", "pytest-xdist>=3.5", "ruff>=0.15", "bitsandbytes>=0.46"],
+        "dev": ["pytest>=7.4", "pytest-xdist>=3.7", "ruff>=0.15", "bitsandbytes>=0.46"],
         "torchcodec": ["torchcodec>=0.2"],
         "8bit": ["bitsandbytes>=0.46"],
     },

@@ -1,7 +1,7 @@
 """A training run's memory before it is tried: predicted by part, and the micro-batch that fits (TRAIN.AUTO_BATCH)."""
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -31,18 +31,19 @@ class MemoryPlan:
     """Predicted bytes of one process in training.
 
     step: StepMemory of the largest micro-batch. optimizer: state of all trained parameters. average: the moving
-    average. shape: (clips, frames, px) of that micro-batch. With TRAIN.PARALLEL fsdp all are of a process's part. What
-    several processes gather counts as activations.
+    average. gathered: what several processes have of each other at once. shape: (clips, frames, px) of that
+    micro-batch. With TRAIN.PARALLEL fsdp all others are of a process's part.
     """
 
     step: StepMemory
     optimizer: int
     average: int
+    gathered: int
     shape: tuple
 
     @property
     def peak(self):
-        return self.step.peak + self.optimizer + self.average
+        return self.step.peak + self.optimizer + self.average + self.gathered
 
 
 def plan_memory(cfg, model, device):
@@ -60,16 +61,18 @@ def plan_memory(cfg, model, device):
     steps = {shape: _step(cfg, model, shape, device) for shape in sorted(shapes)}
     shape = max(steps, key=lambda shape: steps[shape].peak)
     step = steps[shape]
+    gathered = 0
     if processes > 1 and cfg.TRAIN.PARALLEL == "fsdp":
-        step = _part_of(step, cfg, model, processes)
+        step = _part_of(step, cfg, processes)
+        gathered = _gathered(model, DTYPES[derive.precision(cfg)])
     elif processes > 1 and device.type == "cpu" and not cfg.DIST.COMM_HOOK:
         gathered = summing_bytes(model)
-        step = replace(step, activations=step.activations + gathered, peak=step.peak + gathered)
     trained = step.weights
     return MemoryPlan(
         step=step,
         optimizer=round(trained * _states(cfg.SOLVER)),
         average=trained if cfg.SOLVER.EMA_DECAY else 0,
+        gathered=gathered,
         shape=shape,
     )
 
@@ -88,18 +91,17 @@ def _step(cfg, model, shape, device):
     )
 
 
-def _part_of(step, cfg, model, processes):
+def _part_of(step, cfg, processes):
     """StepMemory of a process that keeps a part of all weights; whole gradients only while micro-batches add up."""
     left = 1 - 1 / processes
     whole_gradients = cfg.SOLVER.ACCUMULATE_STEPS > 1
     spared = left * (step.weights + step.frozen + (0 if whole_gradients else step.gradients))
-    gathered = _gathered(model, DTYPES[derive.precision(cfg)])
     return StepMemory(
         weights=round(step.weights / processes),
         frozen=round(step.frozen / processes),
         gradients=step.gradients if whole_gradients else round(step.gradients / processes),
-        activations=step.activations + gathered,
-        peak=round(step.peak - spared) + gathered,
+        activations=step.activations,
+        peak=round(step.peak - spared),
     )
 
 
@@ -153,6 +155,7 @@ def describe_memory(plan, device):
         "activations": plan.step.activations,
         "frozen": plan.step.frozen,
         "moving average": plan.average,
+        "gathered": plan.gathered,
     }
     text = ", ".join(f"{name} {size / MIB:,.0f}" for name, size in parts.items())
     where = "GPU" if device.type == "cuda" else "process, beside Python's own and the data workers'"
