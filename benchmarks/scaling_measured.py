@@ -35,7 +35,7 @@ def cases():
 
 
 def predicted_bytes(parallel, processes):
-    """Bytes that all processes together send in a step. ddp on CPUs gathers every process's gradients (see
+    """Bytes that all processes together send in a step. ddp on CPUs sends every process's gradients to all (see
     `mean_in_rank_order`); fsdp is as in `scaling_model.sent_bytes`, in float32, but for gloo's reduce-scatter, which
     sends as much as an all-reduce."""
     model = build_empty(_cfg(processes, parallel))
