@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 TOY ?= data/toy
+FAULTS ?= 50
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
@@ -10,9 +11,9 @@ INSTALLED := $(VENV)/.installed
 help:
 	@echo "make install            a virtual environment in $(VENV) with everything in it"
 	@echo "make demo               toy data set, toy XViT trained and tested on the CPU"
-	@echo "make test               ruff (format, lint) and all tests that need no GPU"
+	@echo "make test               ruff (format, lint) and the tests that need no GPU and no minutes"
 	@echo "make test-gpu           the tests that need a CUDA device"
-	@echo "make test-faults        runs killed at 50 moments, damaged files, stopped processes (minutes)"
+	@echo "make test-faults        runs killed at 50 moments (FAULTS=..), lost nodes, damaged shards (minutes)"
 	@echo "make test-slurm         jobs on a SLURM that is started here: preempted, crashed, swept (root, Debian; minutes)"
 	@echo "make reproduce NAME=..  a claim over several seeds; its JSON goes to docs/results/"
 	@echo "make format             let ruff format and mend the code"
@@ -32,13 +33,14 @@ demo: $(INSTALLED)
 	$(BIN)/python tools/run_net.py --cfg configs/Toy/xvit_toy.yaml DATA.PATH_TO_DATA_DIR $(TOY)
 
 test: $(INSTALLED) lint
-	$(BIN)/python -m pytest -m "not gpu" --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m "not gpu and not faults" --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 test-gpu: $(INSTALLED)
 	$(BIN)/python -m pytest -m gpu $(PYTEST_ARGS)
 
 test-faults: $(INSTALLED)
-	$(BIN)/python -m pytest tests/distributed --faults 50 $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m faults $(PYTEST_ARGS)
+	$(BIN)/python -m pytest tests/distributed/test_kill.py --faults $(FAULTS) $(PYTEST_ARGS)
 
 test-slurm: $(INSTALLED)
 	tests/slurm/install.sh

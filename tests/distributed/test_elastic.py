@@ -72,6 +72,7 @@ def final_state(folder):
     return content
 
 
+@pytest.mark.faults
 def test_a_killed_rank_is_started_again(begin, run_words, tmp_path):
     """Twice in one run; the end has the bits of an undisturbed run, and no step stands twice."""
     two = torchrun("--standalone", "--nproc-per-node", "2", "--max-restarts", "2")
@@ -91,6 +92,7 @@ def test_a_killed_rank_is_started_again(begin, run_words, tmp_path):
     assert [row["step"] for row in rows_of_steps(folder)] == list(range(1, STEPS + 1))
 
 
+@pytest.mark.faults
 def test_a_lost_node(begin, run_words, tmp_path):
     """Two nodes, then one: each step has the clips that it has without the loss, in twice as many micro-steps."""
     with socket.socket() as free:

@@ -131,6 +131,7 @@ def wait_for(condition, seconds=30):
         time.sleep(0.01)
 
 
+@pytest.mark.faults
 def test_the_front_door_passes_signals_on(repo, tiny_options, tmp_path):
     """run_net with two spawned ranks and data workers; the signal reaches all processes, as SLURM's may."""
     folder = tmp_path / "run"

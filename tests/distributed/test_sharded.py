@@ -152,6 +152,7 @@ def assert_near(a, b, where=""):
         assert a == b, where
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize(
     "before, after",
     [(("fsdp", 2), ("fsdp", 2)), (("fsdp", 2), ("fsdp", 3)), (("fsdp", 2), ("ddp", 1)), (("ddp", 2), ("fsdp", 4))],
@@ -168,6 +169,7 @@ def test_resumed(sgd, start, losses, trained, whole_state, before, after):
     np.testing.assert_allclose(found, expected, rtol=0, atol=TOLERANCE)
 
 
+@pytest.mark.faults
 def test_asked_to_leave(sgd, start, trained, whole_state, tmp_path):
     trained("whole", 2, **OFTEN)
     cfg = sgd("cut", **OFTEN | {"TRAIN__CHECKPOINT_PERIOD_ITERS": 0})
@@ -199,6 +201,7 @@ def die_while(step, rank):
     return prepare
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("save_async", [False, True])
 def test_killed_while_saving(sgd, start, trained, whole_state, shards, tmp_path, save_async):
     options = OFTEN | {"DIST__TIMEOUT_SEC": 30, "CHECKPOINT__ASYNC": save_async}
@@ -211,6 +214,7 @@ def test_killed_while_saving(sgd, start, trained, whole_state, shards, tmp_path,
     assert len(shards("cut")[0]) == len(shards("whole")[0])  # the torn one is gone
 
 
+@pytest.mark.faults
 def test_a_damaged_shard_is_named_and_the_checkpoint_before_it_used(sgd, start, trained, tmp_path):
     trained("run", 2, **OFTEN)
     last = tmp_path / "run/checkpoints" / (tmp_path / "run/checkpoints/last").read_text().strip()
@@ -225,6 +229,7 @@ def test_a_damaged_shard_is_named_and_the_checkpoint_before_it_used(sgd, start, 
     assert f"{last} has a damaged shard, {shard}; going back to" in (tmp_path / "run/stdout.log").read_text()
 
 
+@pytest.mark.faults
 def test_a_full_disk_names_the_shard(sgd, start, shards, tmp_path):
     """Only the second process's disk is full; nothing half-written stays."""
     ranks = start(sgd("run", **OFTEN), 2, prepare=at("forward", 2, quota, rank=1))
@@ -245,6 +250,7 @@ def test_another_model_is_refused(sgd, start, trained):
     assert "does not fit this configuration" in ranks.errors[0] and "has shape" in ranks.errors[0]
 
 
+@pytest.mark.faults
 def test_tested_from_shards_and_from_one_file(run_cfg, start, trained, tmp_path):
     """Scores of a checkpoint in shards and of the file made of it by convert_weights; losses of what starts from it."""
     trained("run", 2, TRAIN__PARALLEL="fsdp", SOLVER__MAX_EPOCH=1)
@@ -263,6 +269,7 @@ def test_tested_from_shards_and_from_one_file(run_cfg, start, trained, tmp_path)
     np.testing.assert_allclose(begun, again, rtol=0, atol=TOLERANCE)
 
 
+@pytest.mark.faults
 def test_checkpoints_without_the_frozen_part(sgd, trained, whole_state, tmp_path):
     """They hold what is trained; a resumed run builds the rest again, and refuses another one."""
     options = OFTEN | {"CHECKPOINT__TRAINABLE_ONLY": True, "MODEL__FREEZE": ["base_model.blocks.0"]}

@@ -48,6 +48,7 @@ def test_all_experts_in_one_process_over_one_trunk(experts):
     assert not any(".attn." in name for state in states for name in state)
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("moment", ["between", "inside"])
 def test_a_kill_costs_nothing(experts, command, repo, tmp_path, moment):
     """SIGKILL when the first expert is done, or inside the second; the same command then ends as if it had not been."""
@@ -74,6 +75,7 @@ def test_a_kill_costs_nothing(experts, command, repo, tmp_path, moment):
         assert ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
+@pytest.mark.faults
 def test_two_processes(finished, tmp_path):
     """Each takes P x K clips; with as many micro-batches one process gives the same."""
     shared = {"TSTL__EXPERTS": 1, "TRAIN__BALANCED_BATCH": [2, 2]}
