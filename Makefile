@@ -11,7 +11,7 @@ INSTALLED := $(VENV)/.installed
 help:
 	@echo "make install            a virtual environment in $(VENV) with everything in it"
 	@echo "make demo               toy data set, toy XViT trained and tested on the CPU"
-	@echo "make test               ruff (format, lint) and the tests that need no GPU and no minutes"
+	@echo "make test               ruff (format, lint) and the tests that need no GPU"
 	@echo "make test-gpu           the tests that need a CUDA device"
 	@echo "make test-faults        runs killed at 50 moments (FAULTS=..), lost nodes, damaged shards (minutes)"
 	@echo "make test-slurm         jobs on a SLURM that is started here: preempted, crashed, swept (root, Debian; minutes)"
