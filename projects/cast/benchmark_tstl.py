@@ -31,24 +31,29 @@ def parse_args(argv):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", choices=("width48", "small", "base"), default="width48", help="default: width48")
     parser.add_argument("--experts", type=int, default=15, help="default: 15")
+    parser.add_argument("--frames", type=int, help="default: 8 for width48, else 16")
+    parser.add_argument("--crop", type=int, help="px (default: 24 for width48, else 224)")
     parser.add_argument("--batch", type=int, default=16, help="clips (default: 16)")
     parser.add_argument("--repeats", type=int, default=5, help="timed runs of each, the median counts (default: 5)")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="default: torch's own")
     parser.add_argument("--device", default="cpu", help="cpu | cuda (default: cpu)")
     parser.add_argument("--memory", action="store_true", help="measure memory and checkpoints, no speed")
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    small = args.size == "width48"
+    args.frames, args.crop = args.frames or (8 if small else 16), args.crop or (24 if small else 224)
+    return args
 
 
-def sizes_of(name):
+def sizes_of(args):
     """(frames, px, sizes of the network)."""
-    if name == "width48":
-        return 8, 24, SMALL
-    return 16, 224, dict(zip(("embed_dim", "depth", "num_heads"), SIZES[name]))
+    if args.size == "width48":
+        return args.frames, args.crop, SMALL
+    return args.frames, args.crop, dict(zip(("embed_dim", "depth", "num_heads"), SIZES[args.size]))
 
 
 def build_tstl(args):
     torch.manual_seed(0)
-    frames, crop, sizes = sizes_of(args.size)
+    frames, crop, sizes = sizes_of(args)
     of_class = [label % args.experts for label in range(CLASSES)]
     model = TSTL(CLASSES, frames, crop, of_class=of_class, **sizes).eval()
     for parameter in model.parameters():  # zeros at the start would hide differences between experts
@@ -60,7 +65,8 @@ def build_tstl(args):
 def main(argv=None):
     args = parse_args(argv)
     torch.set_num_threads(args.threads)
-    print(f"{args.size}, {args.experts} experts, {args.threads} thread(s), {args.device}, torch {torch.__version__}\n")
+    print(f"{args.size}, clips of {args.frames} x {args.crop} px, {args.experts} experts, {args.threads} thread(s)")
+    print(f"{args.device}, torch {torch.__version__}\n")
     if args.memory:
         print_memory(args)
     else:
@@ -72,7 +78,7 @@ def main(argv=None):
 def print_speed(args):
     device = torch.device(args.device)
     model = build_tstl(args).to(device)
-    frames, crop, _ = sizes_of(args.size)
+    frames, crop, _ = sizes_of(args)
     clips = torch.randn(args.batch, 3, frames, crop, crop, device=device)
     experts = (torch.arange(args.batch, device=device) % args.experts)[:, None]
     together, alone = routed(model, clips, experts), one_by_one(model, clips, experts)
@@ -145,7 +151,7 @@ def _resident(kind, args):
     memory.return_freed()
     process = psutil.Process()
     before = process.memory_info().rss
-    frames, crop, sizes = sizes_of(args.size)
+    frames, crop, sizes = sizes_of(args)
     model = build_tstl(args) if kind == "TSTL" else TSTLMember(CLASSES, frames, crop, **sizes)
     after = process.memory_info().rss
     assert next(model.parameters()).numel()
@@ -154,7 +160,7 @@ def _resident(kind, args):
 
 def file_weights(args):
     """Bytes of weights in the file of one whole model, and in that of a TSTL, which lacks the trunk."""
-    frames, crop, sizes = sizes_of(args.size)
+    frames, crop, sizes = sizes_of(args)
     with torch.device("meta"):
         whole = TSTLMember(CLASSES, frames, crop, **sizes)
         of_class = [label % args.experts for label in range(CLASSES)]

@@ -1,7 +1,5 @@
 """The benchmark of TSTL runs, and its sizes are those of the published network."""
 
-from types import SimpleNamespace
-
 from projects.cast import benchmark_tstl
 
 
@@ -12,7 +10,7 @@ def test_speed(capsys):
 
 
 def test_weights_of_the_published_size():
-    whole, trained = benchmark_tstl.file_weights(SimpleNamespace(size="base", experts=15))
+    whole, trained = benchmark_tstl.file_weights(benchmark_tstl.parse_args(["--size", "base"]))
     assert whole == 4 * 217_228_590
     assert trained == 4 * (15 * 45_205_038 + 45_082_767) + 8 * 174  # experts, selector, groups
     assert trained / (16 * whole) < 0.27
