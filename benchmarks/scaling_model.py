@@ -13,6 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from slowfast.config import load_cfg
 from slowfast.config.derive import effective_batch
 from slowfast.engine.memory_plan import plan_memory
+from slowfast.engine.processes.data_parallel import BUCKET_MIB
 from slowfast.models import build_model
 from slowfast.models.complexity import count_parameters
 from slowfast.models.layers.block import wrapping_units
@@ -33,7 +34,6 @@ COMPUTE_SHARE = 0.40  # of the peak, that a vision transformer reaches
 LINK_SHARE = 0.75  # of a link's rate, that collectives reach
 HOP_SECONDS = 8e-6  # of a ring, from one process to the next
 HIDDEN_SHARE = 0.8  # of a backward pass (ddp) or of both passes (fsdp), beside which collectives can run
-BUCKET_BYTES = 25 * 2**20  # of DDP, its default
 WRITE_GB_S = 5.0  # to a shared file system, all nodes together
 SAVE_MINUTES = 30  # between two checkpoints
 VIDEO_MB = 0.6  # a file of 10 s, short side 256 px, H.264 at about 0.5 Mb/s
@@ -172,7 +172,7 @@ def step_time(work, processes, network, parallel):
     compute = compute_seconds(work)
     each, once = sent_bytes(work, processes, parallel, micro=micro)
     if parallel == "ddp":
-        sending = once / rate + 2 * math.ceil(work.trained * FP32 / BUCKET_BYTES) * hops
+        sending = once / rate + 2 * math.ceil(work.trained * FP32 / (BUCKET_MIB * 2**20)) * hops
         hidden = HIDDEN_SHARE * compute * 2 / 3  # beside the last backward pass
     else:
         gathers = 2 * (work.num_units + 1) * micro

@@ -63,7 +63,7 @@ class LossGuard:
         """End a run in which some process has met what is no number; all processes call it together.
 
         Args:
-            output_dir: folder of nonfinite_step_XXXXXXXX.json.
+            output_dir: folder of nonfinite_step_NNNNNNNN.json.
             scaler: gradient scaler, as it is by now.
             last_checkpoint: path, for the message.
         Raises: UserError naming step, learning rate, videos, and the file.

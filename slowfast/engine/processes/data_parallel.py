@@ -35,7 +35,7 @@ def wrap_for_training(model, device, *, find_unused_parameters=False, comm_hook=
 
 
 def summing_bytes(model):
-    """What `mean_in_rank_order` takes at most beside the gradients: twice the largest bucket."""
+    """Bytes that `mean_in_rank_order` takes at most beside the gradients: twice the largest bucket."""
     sizes = [4 * parameter.numel() for parameter in model.parameters() if parameter.requires_grad]
     return 2 * min(sum(sizes), BUCKET_MIB * 2**20 + max(sizes, default=0))
 
